@@ -1,0 +1,1 @@
+"""Where both halves meet: the array agent on the pins, drivers, simulators and lockstep training."""
