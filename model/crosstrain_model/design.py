@@ -1,0 +1,237 @@
+"""The design: one frozen, validated object from which everything else comes.
+
+Verilog, bit-true model, register map, simulations, training runs and reports are all functions of one `Design`.  What
+sizes hardware is fixed when the Verilog is generated; what a laboratory tunes on a finished chip (marked *register*) is a
+run-time register whose reset value is given here.  Times are in clock cycles, widths in bits, and every width of a signed
+number includes its sign.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from crosstrain_model.section import Section, choice, flag, integer, real, refuse
+from crosstrain_model.schemes import SCHEMES
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Array(Section):
+    """The tile: `rows` inputs times `columns` outputs of weights, worked on in groups of `lanes` columns."""
+
+    PATH: ClassVar[str] = "array"
+
+    rows: int = integer(8, 1, 1024)
+    """Rows n_r of the tile: inputs x, index r."""
+    columns: int = integer(8, 1, 1024)
+    """Columns n_c of weights: outputs d, index c.  A differential tile has twice as many device columns."""
+    lanes: int = integer(4, 1, 64)
+    """Weights handled in one clock cycle; a memory word holds one group of so many accumulators."""
+    pair: str = choice("single", "single", "push-pull", "set-only")
+    """How a weight is made of devices.  single: one bidirectional device a weight, SET raises, RESET lowers.  push-pull: plus
+    and minus devices on adjacent device columns 2c and 2c+1; a raise SETs plus and RESETs minus.  set-only: the same
+    pair, but only SET pulses are used (unidirectional devices): a raise SETs plus, a lowering SETs minus."""
+
+    def check(self) -> None:
+        if self.lanes > self.columns:
+            raise refuse("array.lanes", self.lanes, f"must be 1..{self.columns} (array.columns)")
+
+    @property
+    def groups(self) -> int:
+        """Groups of lanes in a row; the last may be partly empty."""
+        return -(-self.columns // self.lanes)
+
+    @property
+    def row_words(self) -> int:
+        """Words of `lanes` codes that a vector over the rows fills."""
+        return -(-self.rows // self.lanes)
+
+    @property
+    def differential(self) -> bool:
+        """Whether a weight is a pair of devices."""
+        return self.pair != "single"
+
+    @property
+    def device_columns(self) -> int:
+        """Physical columns at the array port."""
+        return 2 * self.columns if self.differential else self.columns
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Formats(Section):
+    """Number formats of the digital half.  All codes are two's complement; the most negative code is legal."""
+
+    PATH: ClassVar[str] = "formats"
+
+    x: int = integer(8, 2, 12)
+    """Bits of an input code x[r], also of the DAC that drives a row."""
+    d: int = integer(8, 2, 12)
+    """Bits of an error code d[c] (d = dL/dy), also of the DAC that drives a column in a transposed read."""
+    adc: int = integer(9, 1, 18)
+    """Bits of an ADC output code."""
+    accumulator: int = integer(16, 8, 32)
+    """Bits of an accumulator chi[r, c]."""
+    fraction: int = integer(12, 0, 31)
+    """Binary point of the accumulator: its unit is 2^-fraction of the unit of x * d."""
+    rounding: str = choice("nearest", "nearest", "truncate")
+    """How a product is shifted right to the accumulator's unit: nearest (halves away from zero) or truncate (toward zero)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Update(Section):
+    """Accumulate, compare, program."""
+
+    PATH: ClassVar[str] = "update"
+
+    threshold: int = integer(256, 1, 2**31 - 1)
+    """theta in accumulator units: the change worth one pulse.  *register*, 1..2^(accumulator-1)-1."""
+    threshold_power_of_two: bool = flag(False)
+    """Generation choice: theta is a power of two, the register then holds log2(theta) (a shift in place of a subtractor)."""
+    max_pulses: int = integer(3, 1, 15)
+    """Most pulses a weight gets in one visit; the chain of compare-subtracts is built for it."""
+    remainder: str = choice("keep", "keep", "clear")
+    """After a hit: keep chi -= p * theta (Nandakumar 2020) or clear chi = 0 (Wu 2023)."""
+    rate_log2: int = integer(0, -31, 15)
+    """Part of the learning rate folded into the shift; shift = ex + ed + fraction + rate_log2.  *register* (with fraction)."""
+    program_every: int = integer(0, 0, 65535)
+    """Vectors between program passes; 0: only when the host commands one (once per batch).  *register*."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pulse(Section):
+    """Blind programming pulses; amplitudes are opaque codes of the macro."""
+
+    PATH: ClassVar[str] = "pulse"
+
+    width_set: int = integer(10, 1, 2**28 - 1)
+    """Width of a SET pulse [cycles].  *register*, bounded by width_limit."""
+    width_reset: int = integer(10, 1, 2**28 - 1)
+    """Width of a RESET pulse [cycles].  *register*, bounded by width_limit."""
+    width_limit: int = integer(2**20, 1, 2**28 - 1)
+    """No pulse is ever commanded wider than this, whatever a register says [cycles].  Fixed in hardware."""
+    guard: int = integer(2, 0, 2**16 - 1)
+    """Quiet time between two pulses and between phases [cycles].  *register*."""
+    amplitude_set: int = integer(0x8000, 0, 2**16 - 1)
+    """Amplitude code of SET pulses.  *register*."""
+    amplitude_reset: int = integer(0x8000, 0, 2**16 - 1)
+    """Amplitude code of RESET pulses.  *register*."""
+    timeout: int = integer(2**20, 16, 2**32 - 1)
+    """Longest silence of the array before a command is given up [cycles].  *register*."""
+
+    def check(self) -> None:
+        for name in ("width_set", "width_reset"):
+            if getattr(self, name) > self.width_limit:
+                raise refuse(f"pulse.{name}", getattr(self, name), f"must be 1..{self.width_limit} (pulse.width_limit)")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bus(Section):
+    """Host side: AXI4-Lite registers, AXI4-Stream vectors in and codes out."""
+
+    PATH: ClassVar[str] = "bus"
+
+    stream_codes: int = integer(0, 0, 1024)
+    """Codes per beat of the input stream; 0: as many as lanes.  Must divide lanes or be a multiple of it."""
+    vectors: int = integer(2, 2, 16)
+    """Vectors held while earlier ones are still being accumulated (2: one loads while one is visited)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Device(Section):
+    """The analog device, for the model only.  Conductance is normalised to its half range: -1..1."""
+
+    PATH: ClassVar[str] = "device"
+
+    kind: str = choice("soft-bounds", "ideal", "constant-step", "linear-step", "soft-bounds")
+    """Response to a pulse: ideal (exact steps, no bounds met in use, no noise), constant step, step linear in conductance, or soft
+    bounds (a linear step that vanishes at the bound; Rasch 2024, methods)."""
+    states: int = integer(64, 2, 10000)
+    """n_states: the mean step at zero is delta = 2 / states of the half range."""
+    slope_up: float = real(0.3, 0.0, 0.99)
+    """linear-step: relative loss of the up step from g = 0 to g = 1."""
+    slope_down: float = real(0.3, 0.0, 0.99)
+    """linear-step: relative loss of the down step from g = 0 to g = -1."""
+    sigma_dd: float = real(0.0, 0.0, 1.0)
+    """Device-to-device variation of the step: gamma = exp(sigma_dd xi)."""
+    sigma_pm: float = real(0.0, 0.0, 1.0)
+    """Device-to-device asymmetry of up and down: a+- = delta (gamma +- sigma_pm xi)."""
+    sigma_b: float = real(0.0, 0.0, 1.0)
+    """Device-to-device variation of the bounds: w_max = max(1 + sigma_b xi, 0), w_min = min(-1 + sigma_b xi, 0)."""
+    sigma_cc: float = real(0.0, 0.0, 1.0)
+    """Cycle-to-cycle noise of every pulse, relative to its mean step."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Converters(Section):
+    """DACs, ADCs and read noise of the analog model.  Their bits are in `formats`."""
+
+    PATH: ClassVar[str] = "converters"
+
+    adc_range: float = real(8.0, 1e-3, 1024.0)
+    """Full scale of the ADC of a forward read, in units of (full-scale weight) * (full-scale input code): a column sum of so many
+    full-scale products just clips."""
+    adc_range_backward: float = real(8.0, 1e-3, 1024.0)
+    """The same for transposed reads, with the full-scale error code."""
+    adc_noise: float = real(0.0, 0.0, 64.0)
+    """Standard deviation of the ADC's input noise [LSB]."""
+    dac_noise: float = real(0.0, 0.0, 1.0)
+    """Standard deviation of the noise of a DAC's output, relative to full scale, drawn per line and read."""
+    read_noise: float = real(0.0, 0.0, 1.0)
+    """Standard deviation of a column's read noise, relative to full-scale weight times the root of the summed squares of the codes."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Design(Section):
+    """One tile controller and the analog tile it drives."""
+
+    name: str = "design"
+    """Name of the generated top and its folder: a Verilog identifier, dashes allowed (they become underscores)."""
+    scheme: str = choice("mp", *SCHEMES)
+    """Row of the scheme table (`schemes.py`)."""
+    profile: str = choice("fpga", "fpga", "asic")
+    """fpga: synchronous reset, block-RAM inference.  asic: asynchronous active-low reset, every register reset, no initial values."""
+    clock_mhz: int = integer(100, 1, 2000)
+    """Clock for constraints and for times in reports [MHz]."""
+    ledger: bool = flag(False)
+    """Generation option: 64-bit totals of the conservation ledger in hardware."""
+    seed: int = integer(1, 0, 2**32 - 1)
+    """Seed of everything drawn at random; simulations and training may override it."""
+    array: Array = dataclasses.field(default_factory=Array)
+    formats: Formats = dataclasses.field(default_factory=Formats)
+    update: Update = dataclasses.field(default_factory=Update)
+    pulse: Pulse = dataclasses.field(default_factory=Pulse)
+    bus: Bus = dataclasses.field(default_factory=Bus)
+    device: Device = dataclasses.field(default_factory=Device)
+    converters: Converters = dataclasses.field(default_factory=Converters)
+
+    def check(self) -> None:
+        identifier = self.name.replace("-", "_") if isinstance(self.name, str) else ""
+        if not (identifier.isascii() and identifier.isidentifier() and len(identifier) <= 64):
+            raise refuse("name", self.name, "must be letters, digits, - and _, not starting with a digit, at most 64")
+        limit = 2 ** (self.formats.accumulator - 1) - 1
+        if self.update.threshold > limit:
+            raise refuse("update.threshold", self.update.threshold, f"must be 1..{limit} (formats.accumulator)")
+        if self.update.threshold_power_of_two and self.update.threshold & (self.update.threshold - 1):
+            raise refuse("update.threshold", self.update.threshold, "must be a power of two (update.threshold_power_of_two)")
+        codes, lanes = self.stream_codes, self.array.lanes
+        if codes % lanes and lanes % codes:
+            raise refuse("bus.stream_codes", codes, f"must divide or be a multiple of array.lanes ({lanes})")
+
+    @property
+    def top(self) -> str:
+        """Name of the top module."""
+        return self.name.replace("-", "_")
+
+    @property
+    def stream_codes(self) -> int:
+        """Codes per beat of the input stream, the default resolved."""
+        return self.bus.stream_codes or self.array.lanes
+
+    @property
+    def reset_shift(self) -> int:
+        """Reset value of the SHIFT register: fraction + rate_log2."""
+        return self.formats.fraction + self.update.rate_log2
+
+
+HARDWARE_SECTIONS = ("array", "formats", "update", "pulse", "bus")
+"""Sections that hardware depends on; the others describe the analog model alone."""

@@ -1,0 +1,75 @@
+"""Checked sections: the small machinery under the design tree.
+
+A section is a frozen, keyword-only dataclass whose fields carry their bounds.  Every violation is a `ValueError` of one
+line: `array.lanes = 9: must be 1..8`, the field first, then the value given, then the bound.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+
+def integer(default: int, low: int, high: int) -> Any:
+    """An integer field with inclusive bounds."""
+    return dataclasses.field(default=default, metadata={"low": low, "high": high})
+
+
+def real(default: float, low: float, high: float) -> Any:
+    """A finite real field with inclusive bounds (model-only sections; hardware has integers alone)."""
+    return dataclasses.field(default=default, metadata={"low": low, "high": high, "real": True})
+
+
+def choice(default: str, *choices: str) -> Any:
+    """A field that takes one of a few words."""
+    return dataclasses.field(default=default, metadata={"choices": choices})
+
+
+def flag(default: bool) -> Any:
+    """A yes/no field."""
+    return dataclasses.field(default=default, metadata={"flag": True})
+
+
+def refuse(path: str, value: object, bound: str) -> ValueError:
+    """The one form of every complaint about a design: field, value, bound."""
+    shown = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return ValueError(f"{path} = {shown}: {bound}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+    """Base of every section: checks each field against its own metadata, then calls `check` for rules between fields."""
+
+    PATH: ClassVar[str] = ""
+    """Dotted prefix under which errors name the section's fields."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            self._check_field(field, getattr(self, field.name))
+        self.check()
+
+    def check(self) -> None:
+        """Rules between the fields of one section; overridden where there are any."""
+
+    def path(self, name: str) -> str:
+        """`array.lanes` for field `lanes` of section `array`."""
+        return f"{self.PATH}.{name}" if self.PATH else name
+
+    def _check_field(self, field: dataclasses.Field[Any], value: Any) -> None:
+        meta, path = field.metadata, self.path(field.name)
+        if "choices" in meta:
+            if value not in meta["choices"]:
+                raise refuse(path, value, "must be one of " + ", ".join(meta["choices"]))
+        elif "flag" in meta:
+            if not isinstance(value, bool):
+                raise refuse(path, value, "must be true or false")
+        elif "low" in meta:
+            self._check_number(path, value, meta)
+
+    @staticmethod
+    def _check_number(path: str, value: Any, meta: Any) -> None:
+        kinds = (int, float) if "real" in meta else (int,)
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise refuse(path, value, "must be a number" if "real" in meta else "must be an integer")
+        if not meta["low"] <= value <= meta["high"]:  # false for NaN too
+            raise refuse(path, value, f"must be {meta['low']}..{meta['high']}")
