@@ -89,7 +89,7 @@ class Memory1R1W(wiring.Component):
         if request_ram is None:
             self._behaviour(m)
         else:
-            m.submodules.ram = Instance(
+            m.submodules.words = Instance(
                 request_ram(self.depth, self.width),
                 i_R0_clk=ClockSignal(),
                 i_R0_addr=self.R0_addr,

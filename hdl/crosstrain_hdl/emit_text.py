@@ -1,0 +1,134 @@
+"""The text pass of emission: Yosys' Verilog in, the shipped module out.
+
+Yosys writes one regular form, which is all this pass understands: one statement or declaration per line, generated
+names as escaped identifiers. The pass renames, gathers the ports in the header, moves initial values into `initial`
+statements, and reads the bits that nothing else reads, so that every tool takes the text without a warning.
+"""
+
+import re
+
+# A number is matched first, so that the digits of 4'hab are never taken for a name.
+TOKEN = re.compile(r"(?P<number>\d+'s?[bodh][0-9a-fxz?_]+)|\\(?P<escaped>\S+) |(?P<plain>\.?[A-Za-z_$][\w$]*)")
+MODULE = re.compile(r"^module (\\?\S+?) ?\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
+PORT = re.compile(r"^  (input|output) (?:signed )?(\[\d+:\d+\] )?(\w+);$")
+NET = re.compile(r"^  (wire|reg) (?:signed )?(\[\d+:\d+\] )?(\w+)( = .*)?;$")
+REPEAT = re.compile(r"(?<![\w.\[])(\w+(?:\[\d+\])?)(?:, \1(?![\w\[']))+(?=[, ])")
+CHAIN = re.compile(r"_?\$.*$")
+
+KEYWORDS = frozenset(
+    """accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind
+    bins binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos config const
+    constraint context continue cover covergroup coverpoint cross deassign default defparam design disable dist do edge
+    else end endcase endchecker endclass endclocking endconfig endfunction endgenerate endgroup endinterface endmodule
+    endpackage endprimitive endprogram endproperty endsequence endspecify endtable endtask enum event eventually expect
+    export extends extern final first_match for force foreach forever fork forkjoin function generate genvar global
+    highz0 highz1 if iff ifnone ignore_bins illegal_bins implements implies import incdir include initial inout input
+    inside instance int integer interconnect interface intersect join join_any join_none large let liblist library
+    local localparam logic longint macromodule matches medium modport module nand negedge nettype new nexttime nmos nor
+    noshowcancelled not notif0 notif1 null or output package packed parameter pmos posedge primitive priority program
+    property protected pull0 pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent pure rand randc randcase
+    randsequence rcmos real realtime ref reg reject_on release repeat restrict return rnmos rpmos rtran rtranif0
+    rtranif1 s_always s_eventually s_nexttime s_until s_until_with scalared sequence shortint shortreal showcancelled
+    signed small soft solve specify specparam static string strong strong0 strong1 struct super supply0 supply1
+    sync_accept_on sync_reject_on table tagged task this throughout time timeprecision timeunit tran tranif0 tranif1
+    tri tri0 tri1 triand trior trireg type typedef union unique unique0 unsigned until until_with untyped use uwire var
+    vectored virtual void wait wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor""".split()
+)
+
+
+def split_modules(verilog):
+    """{module name: its lines from `module` to `endmodule`} of Yosys' output, in its order."""
+    return {found[1].lstrip("\\"): found[0].split("\n") for found in MODULE.finditer(verilog)}
+
+
+def plain_names(module, ports):
+    """{name in the netlist: name in the text} for the nets and cells of one module.
+
+    module : its entry in Yosys' JSON netlist
+    ports : its ports, whose names never change
+
+    Hierarchy becomes an underscore. A net that an instance drives is named after the instance and its port. A net that
+    Yosys had to name after its neighbours (`sum_$add_Y_$mux_A`) keeps the name it starts from, with a number.
+    """
+    result = {port: port for port in ports}
+    taken = set(ports)
+    driven = _driven_by_instances(module)
+    for name in [*module["cells"], *module["netnames"]]:
+        if name in result or (name in module["cells"] and "$" in module["cells"][name]["type"]):
+            continue
+        wanted = driven.get(name, name)
+        stem = re.sub(r"\W+", "_", CHAIN.sub("", wanted)).strip("_") or "net"
+        stem = re.sub(r"__+", "_", stem if stem[0].isalpha() else f"net_{stem}")
+        plain, number = stem, 0
+        while plain in taken or plain in KEYWORDS or ("$" in wanted and number == 0):
+            number += 1
+            plain = f"{stem}_n{number}"
+        taken.add(plain)
+        result[name] = plain
+    return result
+
+
+def _driven_by_instances(module):
+    """{net: `instance.port`} of the nets that are one output of an instance."""
+    outputs = {}
+    for name, cell in module["cells"].items():
+        for port, direction in cell["port_directions"].items():
+            if direction == "output" and not cell["type"].startswith("$"):
+                outputs[tuple(cell["connections"][port])] = f"{name}.{port}"
+    nets = {net: outputs.get(tuple(entry["bits"])) for net, entry in module["netnames"].items()}
+    return {net: driver for net, driver in nets.items() if driver}
+
+
+def repeated(line):
+    """The line with runs in a concatenation, as of sign bits, written as a repetition."""
+    return REPEAT.sub(lambda found: f"{{{found[0].count(',') + 1}{{{found[1]}}}}}", line)
+
+
+def rename(line, names):
+    """The line with every name replaced; ports of instances (`.name`) and keywords stay as they are."""
+
+    def replaced(found):
+        if found["number"] or (found["plain"] or "").startswith("."):
+            return found[0]
+        if found["escaped"]:
+            return names.get(found["escaped"], found["escaped"])
+        return names.get(found["plain"], found["plain"])
+
+    return TOKEN.sub(replaced, line)
+
+
+def module_text(name, lines, *, names, ports, unread, comment):
+    """Text of one module.
+
+    name : of the module
+    lines : Yosys' lines of it
+    names : {netlist name: text name}, see `plain_names`
+    ports : port names in the order of the header
+    unread : expressions of the bits that nothing reads, in text names
+    comment : str, lines of the comment at the head
+    """
+    header, nets, initials, body = {}, [], [], []
+    for line in lines[1:-1]:
+        line = rename(line, names).rstrip()
+        if found := PORT.match(line):
+            header[found[3]] = (found[1], found[2] or "")
+        elif found := NET.match(line):
+            kind, span, net, value = found.groups()
+            if value:
+                initials.append(f"  initial {net}{value};")
+            if net in header:
+                header[net] = (*header[net][:2], kind)
+            else:
+                nets.append(f"  {kind} {span or ''}{net};")
+        else:
+            body.append(repeated(line))
+    text = [f"// {part}".rstrip() for part in comment.strip().split("\n")]
+    text += [f"module {name} (", ",\n".join(port_line(port, *header[port]) for port in ports), ");"]
+    text += nets + initials + body
+    if unread:
+        text.append("  wire _unused = &{1'b0, " + ", ".join(unread) + "};")
+    return "\n".join([*text, "endmodule", ""])
+
+
+def port_line(port, direction, span, kind="wire"):
+    return f"  {direction:<6} {kind:<4} {span}{port}"
