@@ -30,10 +30,24 @@ def flag(default: bool) -> Any:
     return dataclasses.field(default=default, metadata={"flag": True})
 
 
+def one_line(text: str, limit: int = 120) -> str:
+    """`text` fit for one line of a message: unprintable characters escaped, the end of a long text left out."""
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def show(value: object) -> str:
+    """A value as a design file would write it, on one line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"({value.bit_length()}-bit integer)"  # Python refuses to write the longest ones out
+    return f'"{one_line(value)}"' if isinstance(value, str) else one_line(str(value))
+
+
 def refuse(path: str, value: object, bound: str) -> ValueError:
     """The one form of every complaint about a design: field, value, bound."""
-    shown = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-    return ValueError(f"{path} = {shown}: {bound}")
+    return ValueError(f"{path} = {show(value)}: {bound}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +79,8 @@ class Section:
                 raise refuse(path, value, "must be true or false")
         elif "low" in meta:
             self._check_number(path, value, meta)
+        elif isinstance(field.default_factory, type) and not isinstance(value, field.default_factory):
+            raise refuse(path, value, f"must be a {field.default_factory.__name__}")
 
     @staticmethod
     def _check_number(path: str, value: Any, meta: Any) -> None:
