@@ -19,9 +19,9 @@ from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 from amaranth.hdl._ir import PortDirection  # what the public `rtlil.convert(ports=...)` takes
 
+from crosstrain_hdl.emit_netlist import check_module, unread_bits
 from crosstrain_hdl.emit_platform import PROFILES, EmissionError, EmissionPlatform, flat_ports, unit
 from crosstrain_hdl.emit_text import KEYWORDS, module_text, plain_names, split_modules
-from crosstrain_hdl.emit_netlist import check_module, unread_bits
 from crosstrain_hdl.emit_yosys import run_pass
 from crosstrain_hdl.memory import address_width, ram_name, ram_text
 
@@ -61,11 +61,9 @@ def emit(component, *, name, profile, header="", names=None):
     platform = EmissionPlatform(profile=profile, prefix=f"{name}_")
     sources, ports = _convert_all(component, name, platform)
     rams = sorted(platform.rams)
-    blackboxes = [
-        RAM_BLACKBOX.format(name=ram_name(depth, width), addr=address_width(depth), width=width) for depth, width in rams
-    ]
+    blackboxes = [RAM_BLACKBOX.format(name=ram_name(*ram), addr=address_width(ram[0]), width=ram[1]) for ram in rams]
     verilog, netlist = run_pass("\n".join([*sources.values(), *blackboxes]), modules=list(sources), profile=profile)
-    known = {*sources, *(ram_name(depth, width) for depth, width in rams)}
+    known = {*sources, *(ram_name(*ram) for ram in rams)}
     lines = split_modules(verilog)
     texts = {}
     for module, order in ports.items():
@@ -82,8 +80,8 @@ def emit(component, *, name, profile, header="", names=None):
             unread=unread_bits(cells, plain),
             comment=f"{module}, {profile} profile\n{header}",
         )
-    for depth, width in rams:
-        texts[f"{ram_name(depth, width)}.v"] = ram_text(depth, width)
+    for ram in rams:
+        texts[f"{ram_name(*ram)}.v"] = ram_text(*ram)
     return texts
 
 
@@ -111,6 +109,9 @@ def _convert(component, module, platform):
     domain.clk = Signal(name="clk")
     domain.rst = Signal(name="rst")
     fragment = Fragment.get(component, platform)
+    if "sync" in fragment.domains:
+        raise EmissionError(f"{type(component).__name__}: declares a sync domain; emission gives it clock and reset")
+    registers = list(_registers(fragment))
     fragment.add_domains(domain)
     reset = domain.rst
     if asic:
@@ -121,9 +122,33 @@ def _convert(component, module, platform):
         if port in KEYWORDS:
             raise EmissionError(f"{type(component).__name__}.{port}: a Verilog keyword cannot be a port")
         ports[port] = (value, PortDirection.Input if is_input else PortDirection.Output)
-    text, _ = rtlil.convert_fragment(fragment, ports, module, emit_src=False)
+    text, paths = rtlil.convert_fragment(fragment, ports, module, emit_src=False)
     if found := re.search(r"^module \\(\S*U\$\d\S*)", text, re.MULTILINE):
         raise EmissionError(f"{type(component).__name__}: sub-module {found[1]} has no name; add it by name")
     if found := re.search(r"connect \\CLK (?!\\clk \[0\]$|\\clk$)(.*)$", text, re.MULTILINE):
         raise EmissionError(f"{type(component).__name__}: a register's clock is {found[1].strip()}, not the port clk")
-    return text, list(ports)
+    return _mark_registers(text, registers, paths), list(ports)
+
+
+
+def _registers(fragment):
+    """Signals that are assigned at clock edges, in the fragment and below."""
+    for domain, statements in fragment.statements.items():
+        if domain != "comb":
+            for statement in statements:
+                yield from statement._lhs_signals()
+    for inner, _name, _src_loc in fragment.subfragments:
+        yield from _registers(inner)
+
+
+def _mark_registers(text, registers, paths):
+    """RTLIL with an attribute on the wire of every register: of two names for one net Yosys keeps the marked one."""
+    places = {(".".join(paths[signal][:-1]), paths[signal][-1]) for signal in registers if signal in paths}
+    lines, module = [], None
+    for line in text.split("\n"):
+        if line.startswith("module \\"):
+            module = line.removeprefix("module \\")
+        elif line.startswith("  wire ") and (module, line.split(" \\")[-1]) in places:
+            lines.append("  attribute \\register 1")
+        lines.append(line)
+    return "\n".join(lines)

@@ -6,6 +6,7 @@ FLOPS = {
     "fpga": ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce"),
     "asic": ("$adff", "$adffe"),
 }
+FORMAL = ("$check", "$print", "$assert", "$assume", "$cover", "$live", "$fair", "$any", "$all", "$initstate")
 STATE = ("$dff", "$adff", "$sdff", "$aldff", "$dffsr", "$dlatch", "$adlatch", "$sr", "$mem", "$ff")
 
 
@@ -23,6 +24,8 @@ def check_module(name, module, *, profile, known):
             if kind not in known:
                 raise EmissionError(f"{name}: {cell_name} is an instance of {kind}, which is not part of the emission")
             continue
+        if kind.startswith(FORMAL):
+            raise EmissionError(f"{name}: a {kind[1:]} statement ({cell_name}) cannot be emitted")
         if not kind.startswith(STATE):
             continue
         what = f"{name}: register {_net_of(module, wires.get('Q', []))}"

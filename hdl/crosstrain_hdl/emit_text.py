@@ -114,6 +114,7 @@ def module_text(name, lines, *, names, ports, unread, comment):
             header[found[3]] = (found[1], found[2] or "")
         elif found := NET.match(line):
             kind, span, net, value = found.groups()
+            span = "" if span == "[0:0] " else span
             if value:
                 initials.append(f"  initial {net}{value};")
             if net in header:
