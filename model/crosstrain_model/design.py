@@ -1,9 +1,9 @@
 """The design: one frozen, validated object from which everything else comes.
 
 Verilog, bit-true model, register map, simulations, training runs and reports are all functions of one `Design`.  What
-sizes hardware is fixed when the Verilog is generated; what a laboratory tunes on a finished chip (marked *register*) is a
-run-time register whose reset value is given here.  Times are in clock cycles, widths in bits, and every width of a signed
-number includes its sign.
+sizes hardware is fixed when the Verilog is generated; what a laboratory tunes on a finished chip (marked *register*) is
+a run-time register whose reset value is given here.  Times are in clock cycles, widths in bits, and every width of a
+signed number includes its sign.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from crosstrain_model.section import Section, choice, flag, integer, real, refuse
+from crosstrain_model.keywords import VERILOG_KEYWORDS
 from crosstrain_model.schemes import SCHEMES
+from crosstrain_model.section import Section, choice, flag, integer, real, refuse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,9 +29,10 @@ class Array(Section):
     lanes: int = integer(4, 1, 64)
     """Weights handled in one clock cycle; a memory word holds one group of so many accumulators."""
     pair: str = choice("single", "single", "push-pull", "set-only")
-    """How a weight is made of devices.  single: one bidirectional device a weight, SET raises, RESET lowers.  push-pull: plus
-    and minus devices on adjacent device columns 2c and 2c+1; a raise SETs plus and RESETs minus.  set-only: the same
-    pair, but only SET pulses are used (unidirectional devices): a raise SETs plus, a lowering SETs minus."""
+    """How a weight is made of devices.  single: one bidirectional device a weight, SET raises, RESET lowers.
+    push-pull: plus and minus devices on adjacent device columns 2c and 2c+1; a raise SETs plus and RESETs minus.
+    set-only: the same pair, but only SET pulses are used (unidirectional devices): a raise SETs plus, a lowering SETs
+    minus."""
 
     def check(self) -> None:
         if self.lanes > self.columns:
@@ -74,7 +76,8 @@ class Formats(Section):
     fraction: int = integer(12, 0, 31)
     """Binary point of the accumulator: its unit is 2^-fraction of the unit of x * d."""
     rounding: str = choice("nearest", "nearest", "truncate")
-    """How a product is shifted right to the accumulator's unit: nearest (halves away from zero) or truncate (toward zero)."""
+    """How a product is shifted right to the accumulator's unit: nearest (halves away from zero) or truncate (toward
+    zero)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,13 +89,15 @@ class Update(Section):
     threshold: int = integer(256, 1, 2**31 - 1)
     """theta in accumulator units: the change worth one pulse.  *register*, 1..2^(accumulator-1)-1."""
     threshold_power_of_two: bool = flag(False)
-    """Generation choice: theta is a power of two, the register then holds log2(theta) (a shift in place of a subtractor)."""
+    """Generation choice: theta is a power of two, the register then holds log2(theta) (a shift in place of a
+    subtractor)."""
     max_pulses: int = integer(3, 1, 15)
     """Most pulses a weight gets in one visit; the chain of compare-subtracts is built for it."""
     remainder: str = choice("keep", "keep", "clear")
     """After a hit: keep chi -= p * theta (Nandakumar 2020) or clear chi = 0 (Wu 2023)."""
     rate_log2: int = integer(0, -31, 15)
-    """Part of the learning rate folded into the shift; shift = ex + ed + fraction + rate_log2.  *register* (with fraction)."""
+    """Part of the learning rate folded into the shift; shift = ex + ed + fraction + rate_log2.  *register* (with
+    fraction)."""
     program_every: int = integer(0, 0, 65535)
     """Vectors between program passes; 0: only when the host commands one (once per batch).  *register*."""
 
@@ -122,6 +127,10 @@ class Pulse(Section):
         for name in ("width_set", "width_reset"):
             if getattr(self, name) > self.width_limit:
                 raise refuse(f"pulse.{name}", getattr(self, name), f"must be 1..{self.width_limit} (pulse.width_limit)")
+        spacing = max(self.width_set, self.width_reset) + self.guard
+        if self.timeout <= spacing:
+            bound = f"must be more than {spacing}, the longest pulse (pulse.width_*) and pulse.guard"
+            raise refuse("pulse.timeout", self.timeout, bound)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -143,8 +152,8 @@ class Device(Section):
     PATH: ClassVar[str] = "device"
 
     kind: str = choice("soft-bounds", "ideal", "constant-step", "linear-step", "soft-bounds")
-    """Response to a pulse: ideal (exact steps, no bounds met in use, no noise), constant step, step linear in conductance, or soft
-    bounds (a linear step that vanishes at the bound; Rasch 2024, methods)."""
+    """Response to a pulse: ideal (exact steps, no bounds met in use, no noise), constant step, step linear in
+    conductance, or soft bounds (a linear step that vanishes at the bound; Rasch 2024, methods)."""
     states: int = integer(64, 2, 10000)
     """n_states: the mean step at zero is delta = 2 / states of the half range."""
     slope_up: float = real(0.3, 0.0, 0.99)
@@ -168,8 +177,8 @@ class Converters(Section):
     PATH: ClassVar[str] = "converters"
 
     adc_range: float = real(8.0, 1e-3, 1024.0)
-    """Full scale of the ADC of a forward read, in units of (full-scale weight) * (full-scale input code): a column sum of so many
-    full-scale products just clips."""
+    """Full scale of the ADC of a forward read, in units of (full-scale weight) * (full-scale input code): a column sum
+    of so many full-scale products just clips."""
     adc_range_backward: float = real(8.0, 1e-3, 1024.0)
     """The same for transposed reads, with the full-scale error code."""
     adc_noise: float = real(0.0, 0.0, 64.0)
@@ -177,7 +186,8 @@ class Converters(Section):
     dac_noise: float = real(0.0, 0.0, 1.0)
     """Standard deviation of the noise of a DAC's output, relative to full scale, drawn per line and read."""
     read_noise: float = real(0.0, 0.0, 1.0)
-    """Standard deviation of a column's read noise, relative to full-scale weight times the root of the summed squares of the codes."""
+    """Standard deviation of a column's read noise, relative to full-scale weight times the root of the summed squares
+    of the codes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -189,7 +199,8 @@ class Design(Section):
     scheme: str = choice("mp", *SCHEMES)
     """Row of the scheme table (`schemes.py`)."""
     profile: str = choice("fpga", "fpga", "asic")
-    """fpga: synchronous reset, block-RAM inference.  asic: asynchronous active-low reset, every register reset, no initial values."""
+    """fpga: synchronous reset, block-RAM inference.  asic: asynchronous active-low reset, every register reset, no
+    initial values."""
     clock_mhz: int = integer(100, 1, 2000)
     """Clock for constraints and for times in reports [MHz]."""
     ledger: bool = flag(False)
@@ -208,11 +219,13 @@ class Design(Section):
         identifier = self.name.replace("-", "_") if isinstance(self.name, str) else ""
         if not (identifier.isascii() and identifier.isidentifier() and len(identifier) <= 64):
             raise refuse("name", self.name, "must be letters, digits, - and _, not starting with a digit, at most 64")
-        limit = 2 ** (self.formats.accumulator - 1) - 1
-        if self.update.threshold > limit:
-            raise refuse("update.threshold", self.update.threshold, f"must be 1..{limit} (formats.accumulator)")
-        if self.update.threshold_power_of_two and self.update.threshold & (self.update.threshold - 1):
-            raise refuse("update.threshold", self.update.threshold, "must be a power of two (update.threshold_power_of_two)")
+        if identifier in VERILOG_KEYWORDS:
+            raise refuse("name", self.name, "must not be a keyword of Verilog")
+        threshold, limit = self.update.threshold, 2 ** (self.formats.accumulator - 1) - 1
+        if threshold > limit:
+            raise refuse("update.threshold", threshold, f"must be 1..{limit} (formats.accumulator)")
+        if self.update.threshold_power_of_two and threshold & (threshold - 1):
+            raise refuse("update.threshold", threshold, "must be a power of two (update.threshold_power_of_two)")
         codes, lanes = self.stream_codes, self.array.lanes
         if codes % lanes and lanes % codes:
             raise refuse("bus.stream_codes", codes, f"must divide or be a multiple of array.lanes ({lanes})")

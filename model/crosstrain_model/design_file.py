@@ -2,8 +2,8 @@
 
     source (preset name or path) -> tables -> overrides -> sections -> Design
 
-Whatever is wrong with what the user gave is one `DesignError` of one line, the source first, then the field, the value given
-and the bound: `my.toml: array.lanes = 9: must be 1..8 (array.columns)`.  Imports nothing outside the standard library.
+Whatever is wrong with what the user gave is one `DesignError` of one line, the source first, then the field, the value
+given and the bound: `my.toml: array.lanes = 9: must be 1..8 (array.columns)`.  Imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def preset_names() -> list[str]:
 def load_design(source: str, overrides: Sequence[str] = ()) -> Design:
     """The design that `source` describes.
 
-    source : name of a preset, or path of a TOML file; a preset wins over a file of the same name (say ./mp-8 for the file)
+    source : name of a preset, or path of a TOML file; a preset wins over a file of its name (./mp-8 is the file)
     overrides : `KEY=VALUE` each, applied in order on top, as `array.rows=13` or `profile=asic`
 
     Raises `DesignError`, one line.
@@ -60,7 +60,7 @@ def source_text(source: str) -> str:
 
 
 def resolve_toml(design: Design) -> str:
-    """The design with every default written out, as TOML: the same design always gives the same bytes, and reads back equal."""
+    """The design as TOML, every default written out: the same design, the same bytes; it reads back equal."""
     lines = ["# A resolved design: every field, defaults included."]
     tables = as_tables(design)
     lines += [f"{key} = {_toml_value(value)}" for key, value in tables.items() if not isinstance(value, dict)]
@@ -169,7 +169,7 @@ def _override(tables: dict[str, Any], override: str) -> None:
     if key not in field_paths():
         sections = section_types()
         if key in sections:
-            raise DesignError(f"--set {one_line(override)}: is a section: name one of its fields, as {_first_field(key)}")
+            raise DesignError(f"--set {one_line(override)}: is a section: name a field of it, as {_first_field(key)}")
         raise DesignError(f"--set {one_line(override)}: unknown key; nearest is {nearest(key, field_paths())}")
     section, _, name = key.rpartition(".")
     table = tables.setdefault(section, {}) if section else tables
@@ -198,7 +198,8 @@ def _refuse_unknown_keys(tables: Mapping[str, Any]) -> None:
     for path, value in _walk(tables):
         if path not in field_paths() and path not in section_types():
             if isinstance(value, dict):
-                raise ValueError(f"{one_line(path)}: unknown section; nearest is {nearest(path, list(section_types()))}")
+                known = [*section_types()] if "." not in path else field_paths()
+                raise ValueError(f"{one_line(path)}: unknown section; nearest is {nearest(path, known)}")
             raise refuse(one_line(path), value, f"unknown key; nearest is {nearest(path, field_paths())}")
 
 

@@ -6,12 +6,19 @@ from collections.abc import Sequence
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """The word of `known` most like `word`; a dotted name may be right in its last part alone (`rows` for `array.rows`)."""
+    """The word of `known` most like `word`; of a dotted name the last part may do (`rows` for `array.rows`)."""
     from difflib import SequenceMatcher  # only ever needed once something is wrong
 
+    def alike(left: str, right: str) -> float:
+        return SequenceMatcher(None, left, right).ratio()
+
+    def last(dotted: str) -> str:
+        return dotted.rpartition(".")[2]
+
+    asked = word[:64].lower()
+
     def likeness(candidate: str) -> tuple[float, float]:
-        whole = SequenceMatcher(None, word[:64].lower(), candidate.lower()).ratio()
-        last = SequenceMatcher(None, word[-64:].lower().rpartition(".")[2], candidate.lower().rpartition(".")[2]).ratio()
-        return max(whole, last), whole
+        whole = alike(asked, candidate.lower())
+        return max(whole, alike(last(asked), last(candidate).lower())), whole
 
     return max(known, key=likeness)

@@ -52,7 +52,7 @@ def refuse(path: str, value: object, bound: str) -> ValueError:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Section:
-    """Base of every section: checks each field against its own metadata, then calls `check` for rules between fields."""
+    """Base of every section: checks each field against its own metadata, then, in `check`, rules between fields."""
 
     PATH: ClassVar[str] = ""
     """Dotted prefix under which errors name the section's fields."""
