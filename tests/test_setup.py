@@ -28,24 +28,29 @@ def test_both_scripts_stand_on_the_one_set_up():
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A checkout without .venv, with a `bin` that holds what a minimal system has and nothing of what set-up brings."""
+    """A checkout without .venv; `bin` links what a minimal system has, `fakes` comes before it on the path.
+
+    Two folders, because writing a fake where a link stands would write through it into the system's own tool.
+    """
     (tmp_path / "scripts").mkdir()
     for name in ("scripts/setup", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "bin").mkdir()
+    (tmp_path / "fakes").mkdir()
     for tool in ("bash", "env", "dirname", "cat", "sha256sum", "cut", "mkdir", "grep", "find", "rm"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
     return tmp_path
 
 
 def fake(bare: Path, tool: str, text: str) -> None:
-    path = bare / "bin" / tool
+    path = bare / "fakes" / tool
     path.write_text(f"#!{shutil.which('bash')}\n{text}\n")
     path.chmod(0o755)
 
 
 def set_up(bare: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run(bare / "scripts/setup", *args, cwd=bare, env={"PATH": str(bare / "bin"), **environment})
+    path = f"{bare / 'fakes'}:{bare / 'bin'}"
+    return run(bare / "scripts/setup", *args, cwd=bare, env={"PATH": path, **environment})
 
 
 def test_setup_names_what_it_cannot_install(bare: Path):
@@ -87,7 +92,7 @@ def test_setup_is_up_to_date_until_something_it_stands_on_changes(bare: Path):
     fake(bare, "tool", "exit 0")
     (bare / ".venv/bin").mkdir(parents=True)
     assert set_up(bare, "--check").returncode == 1
-    shutil.copy(bare / "bin/tool", bare / ".venv/bin/python")
+    shutil.copy(bare / "fakes/tool", bare / ".venv/bin/python")
     inputs = ("pyproject.toml", "constraints.txt", "scripts/setup")
     text = f"{bare.resolve()}\n" + "".join((bare / name).read_text() for name in inputs)
     stamp = run("sha256sum", input=text).stdout.split()[0]
@@ -99,5 +104,5 @@ def test_setup_is_up_to_date_until_something_it_stands_on_changes(bare: Path):
         assert set_up(bare, "--check").returncode == 1, name
         (bare / name).write_text(before)
         assert set_up(bare, "--check").returncode == 0, name
-    (bare / "bin/iverilog").unlink()
+    (bare / "fakes/iverilog").unlink()
     assert set_up(bare, "--check").returncode == 1
