@@ -168,6 +168,9 @@ class Device(Section):
     """Device-to-device variation of the bounds: w_max = max(1 + sigma_b xi, 0), w_min = min(-1 + sigma_b xi, 0)."""
     sigma_cc: float = real(0.0, 0.0, 1.0)
     """Cycle-to-cycle noise of every pulse, relative to its mean step."""
+    noise_base: str = choice("step", "step", "zero")
+    """The mean step that sigma_cc is relative to.  step: the one at the present conductance.  zero: the one at zero
+    conductance, whatever the conductance (Rasch 2024, methods)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -181,6 +184,8 @@ class Converters(Section):
     of so many full-scale products just clips."""
     adc_range_backward: float = real(8.0, 1e-3, 1024.0)
     """The same for transposed reads, with the full-scale error code."""
+    adc_range_row: float = real(1.0, 1e-3, 1024.0)
+    """The same for one-hot row reads: one row at full scale, so that 1 spans exactly the full-scale weights."""
     adc_noise: float = real(0.0, 0.0, 64.0)
     """Standard deviation of the ADC's input noise [LSB]."""
     dac_noise: float = real(0.0, 0.0, 1.0)

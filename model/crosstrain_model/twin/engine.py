@@ -1,0 +1,122 @@
+"""What an engine does for a tile, and the numpy engine: the rules as they are defined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model.twin import noise
+from crosstrain_model.twin.converter import Converter
+from crosstrain_model.twin.pulses import pulse_row
+
+if TYPE_CHECKING:
+    from crosstrain_model.twin.tile import ArrayTile
+
+Bytes = npt.NDArray[np.uint8]
+Codes = npt.NDArray[np.int32]
+Bits = npt.NDArray[np.uint32]
+Signs = npt.NDArray[np.int8]
+Counts = npt.NDArray[np.int64]
+
+
+class Engine(Protocol):
+    """Arguments arrive checked, with these types, contiguous; the tile's arrays are changed in place."""
+
+    def read(self, which: int, codes: Codes, out: Codes) -> bool:
+        """Forward (0) or backward (1) read of a batch; False, and nothing read, when a code is out of range."""
+
+    def read_row(self, row: int) -> Codes:
+        """One-hot read."""
+
+    def program(self, row: int, up: Bytes, down: Bytes, update: int) -> int:
+        """SET, then RESET counts per device column; `update` -1: the tile's own number.  Returns pulses."""
+
+    def program_rows(self, rows: Counts, counts: npt.NDArray[np.int16]) -> Counts:
+        """Row programs in order from signed counts per weight; returns pulses of each."""
+
+    def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
+        """A pulse train; silent lines have no bits.  Returns pulses."""
+
+    def hook_pointer(self) -> tuple[int, int]:
+        """Addresses of hook and context."""
+
+
+class NumpyEngine:
+    """The definition."""
+
+    def __init__(self, tile: ArrayTile) -> None:
+        self.tile = tile
+
+    def read(self, which: int, codes: Codes, out: Codes) -> bool:
+        tile = self.tile
+        part = (tile.forward_converter, tile.backward_converter)[which]
+        full = 1 << (part.bits - 1)
+        if codes.size and (codes.min() < -full or codes.max() >= full):
+            return False
+        numbers = tile.counters[which] + np.arange(len(codes))
+        kinds = ((noise.DAC_FORWARD, noise.READ_FORWARD, noise.ADC_FORWARD), (noise.DAC_BACKWARD, noise.READ_BACKWARD, noise.ADC_BACKWARD))
+        weights = tile.levels if which == 0 else tile.levels.T
+        out[...] = self._convert(part, codes, weights, kinds[which], numbers, 0)
+        tile.counters[which] += len(codes)
+        return True
+
+    def read_row(self, row: int) -> Codes:
+        tile, part = self.tile, self.tile.row_converter
+        one_hot = np.array([[1 << (part.bits - 1)]], dtype=np.int32)
+        kinds = (noise.DAC_ROW, noise.READ_ROW, noise.ADC_ROW)
+        codes = self._convert(part, one_hot, tile.levels[row : row + 1], kinds, tile.counters[2:3], row)
+        tile.counters[2] += 1
+        return codes[0]
+
+    def _convert(
+        self, part: Converter, codes: Codes, weights: npt.NDArray[np.int16], kinds: tuple[int, int, int], numbers: Counts, row: int
+    ) -> Codes:
+        """Codes [B, lines] on weights [lines, outputs] to ADC codes; the sum is exact in float64, in any order."""
+        dac, read, adc = (self._key(kind, numbers, row) for kind in kinds)
+        levels = part.levels(codes, dac)
+        sums = (levels.astype(np.float64) @ weights.astype(np.float64)).astype(np.int64)
+        return part.codes(sums, part.root(codes), read, adc)
+
+    def _key(self, kind: int, numbers: Counts, row: int) -> noise.Key:
+        base = (self.tile.keys[kind, 0:1], self.tile.keys[kind, 1:2])
+        return noise.event_key(base, numbers, np.full(numbers.shape, row))
+
+    def program(self, row: int, up: Bytes, down: Bytes, update: int) -> int:
+        total = up.astype(np.int32) + down
+        if not total.any():
+            return 0
+        number = self.tile.counters[3] if update < 0 else update
+        self._pulse(row, up.astype(np.int32), total, self._key(noise.PROGRAM, np.array([number]), row))
+        if update < 0:
+            self.tile.counters[3] += 1
+        return int(total.sum())
+
+    def program_rows(self, rows: Counts, counts: npt.NDArray[np.int16]) -> Counts:
+        delivered = np.zeros(rows.size, dtype=np.int64)
+        sets, resets = self.tile.wiring.expand(counts)
+        for m, row in enumerate(rows):
+            delivered[m] = self.program(int(row), sets[m].astype(np.uint8), resets[m].astype(np.uint8), -1)
+        return delivered
+
+    def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
+        tile, delivered = self.tile, 0
+        for row in range(tile.rows):
+            hits = np.bitwise_count(x_bits[row] & d_bits).astype(np.int16)
+            up, down = tile.wiring.expand(-hits * x_sign[row] * d_sign)
+            total = (up + down).astype(np.int32)
+            self._pulse(row, up.astype(np.int32), total, self._key(noise.TRAIN, tile.counters[4:5], row))
+            delivered += int(total.sum())
+        tile.counters[4] += delivered > 0
+        return delivered
+
+    def _pulse(self, row: int, up: npt.NDArray[np.int32], total: npt.NDArray[np.int32], key: noise.Key) -> None:
+        tile = self.tile
+        pulse_row(tile.g, tile.devices, row, up, total, key)
+        tile.levels[row] = tile.wiring.levels(tile.g[row : row + 1])[0]
+        if tile.pulses.size:
+            tile.pulses[row] += total
+
+    def hook_pointer(self) -> tuple[int, int]:
+        raise ValueError('ArrayTile.engine = "numpy": the hook needs engine="numba"')

@@ -1,0 +1,249 @@
+"""One analog array: rows x columns of weights made of devices, that is read, programmed and pulsed.
+
+A weight is the conductance of its device (`array.pair` single) or the difference of the two devices of a pair; a read sees
+
+    weight at the port = (g + 32) >> 6                     single      full-scale weight 1.0 = ONE = 2^20
+                         (g_plus - g_minus + 64) >> 7      pair        full-scale weight 1.0 = 2 ONE = 2^21 of difference
+
+in units of 2^-14 of the full-scale weight, int16 in both cases.  Events count themselves: every vector of a forward read, of
+a backward read and every row read, every row program and every train has the next number of its kind, and that number keys
+its noise; hence no split into batches changes a bit.  An event without pulses is no event and takes no number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model.design import Design
+from crosstrain_model.twin import converter, device, noise
+from crosstrain_model.twin.engine import Engine, NumpyEngine
+from crosstrain_model.twin.wiring import Wiring
+
+FORWARDS, BACKWARDS, ROW_READS, PROGRAMS, TRAINS = range(5)
+"""Places in `counters`."""
+
+Ints = npt.NDArray[np.integer[Any]]
+Codes = npt.NDArray[np.int32]
+
+
+class ArrayTile:
+    """The twin of one array of a design.
+
+    `seed` (default: the design's), `tile` and `array` name it: they key its devices and all its noise.  `engine` is
+    "numba" (compiled) or "numpy" (the definition); both give the same bits.  `count_pulses` keeps a count per device.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        *,
+        seed: int | None = None,
+        tile: int = 0,
+        array: int = 0,
+        engine: str = "numpy",
+        count_pulses: bool = False,
+    ) -> None:
+        if engine not in ("numba", "numpy"):
+            raise ValueError(f'ArrayTile.engine = "{engine}": must be one of numba, numpy')
+        self.design, self.tile, self.array = design, tile, array
+        self.seed = design.seed if seed is None else seed
+        self.rows, self.columns = design.array.rows, design.array.columns
+        self.device_columns = design.array.device_columns
+        self.wiring = Wiring(design.array.pair)
+        part, formats = design.converters, design.formats
+        self.devices = device.make(design, seed=self.seed, tile=tile, array=array)
+        self.forward_converter = converter.make(design, bits=formats.x, full_range=part.adc_range)
+        self.backward_converter = converter.make(design, bits=formats.d, full_range=part.adc_range_backward)
+        self.row_converter = converter.make(design, bits=formats.x, full_range=part.adc_range_row)
+        keys = [noise.base_key(self.seed, tile, array, kind) for kind in range(noise.KINDS)]
+        self.keys = np.array([[a[0], b[0]] for a, b in keys], dtype=np.uint32)
+        shape = (self.rows, self.device_columns)
+        self.g = self.devices.clamp(np.full(shape, self.wiring.rest, dtype=np.int32))
+        self.levels = np.empty((self.rows, self.columns), dtype=np.int16)
+        self.counters = np.zeros(5, dtype=np.int64)
+        self.pulses = np.zeros(shape if count_pulses else (0, 0), dtype=np.int64)
+        self._engine: Engine = NumpyEngine(self) if engine == "numpy" else _compiled(self)
+        self._refresh()
+
+    # ---- state ----
+
+    @property
+    def weight_one(self) -> int:
+        """The integer weight that is full scale: 2^20 for single devices, 2^21 for pairs."""
+        return device.ONE * (2 if self.wiring.pair else 1)
+
+    @property
+    def weights(self) -> npt.NDArray[np.int32]:
+        """Integer weights [rows, columns] in units of 1 / weight_one: g, or g_plus - g_minus (a copy)."""
+        return self.wiring.weights(self.g)
+
+    @property
+    def conductance(self) -> npt.NDArray[np.int32]:
+        """Conductances [rows, device columns], unit 2^-20 of the half range (a copy)."""
+        return self.g.copy()
+
+    @conductance.setter
+    def conductance(self, value: Ints) -> None:
+        value = self._shaped("conductance", value, self.g.shape)
+        if not np.array_equal(self.devices.clamp(value), value):
+            r, c = np.argwhere(self.devices.clamp(value) != value)[0]
+            low, high = (int(bound[r, c]) << 6 for bound in (self.devices.low, self.devices.high))
+            raise ValueError(f"ArrayTile.conductance[{r}, {c}] = {value[r, c]}: must be {low}..{high} (its bounds)")
+        self.g[...] = value
+        self._refresh()
+
+    @property
+    def symmetry(self) -> npt.NDArray[np.int32]:
+        """Symmetry points of the devices [rows, device columns]."""
+        return self.devices.symmetry_point()
+
+    def load_weights(self, target: Ints) -> int:
+        """Sets weights [rows, columns] (units of 1 / weight_one) exactly, as no machine could; returns how many were clipped.
+
+        A push-pull pair shares the weight, plus taking floor(half); in a set-only pair the smaller device rests at its lower
+        bound.  A weight that the bounds of its devices cannot make is clipped to the nearest one they can.
+        """
+        target = self._shaped("load_weights target", target, (self.rows, self.columns))
+        self.g[...] = self.wiring.place(target, self.devices)
+        self._refresh()
+        return int(np.count_nonzero(self.weights != target))
+
+    def program_weights(self, target: Ints, *, attempts: int = 20, max_pulses: int = 15) -> int:
+        """Drives weights toward `target` by pulses, with exact knowledge of the present weights between attempts.
+
+        Each attempt gives every weight round((target - weight) / mean step), at most `max_pulses`; returns device pulses.
+        """
+        target = self._shaped("program_weights target", target, (self.rows, self.columns))
+        step = max((2 * self.weight_one) // (self.design.device.states * self.wiring.share), 1)
+        delivered = 0
+        for _ in range(attempts):
+            error = target - self.weights.astype(np.int64)
+            counts = np.clip((error + step // 2) // step, -max_pulses, max_pulses)
+            if not counts.any():
+                break
+            delivered += int(self.program_rows(np.arange(self.rows), counts).sum())
+        return delivered
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that a later `restore` needs to continue to the same bits; copies."""
+        identity = np.array([self.seed, self.tile, self.array], dtype=np.int64)
+        return {"identity": identity, "g": self.g.copy(), "counters": self.counters.copy(), "pulses": self.pulses.copy()}
+
+    def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        """Takes a state of the same design, seed, tile and array; raises ValueError for any other."""
+        for name, mine in self.state().items():
+            if name not in state or state[name].shape != mine.shape:
+                raise ValueError(f"ArrayTile.restore {name}: must be an array of shape {mine.shape}")
+        if not np.array_equal(state["identity"], self.state()["identity"]):
+            raise ValueError(f"ArrayTile.restore identity = {state['identity'].tolist()}: must be {self.state()['identity'].tolist()}")
+        self.conductance = state["g"]
+        self.counters[...] = state["counters"]
+        self.pulses[...] = state["pulses"]
+
+    # ---- reads ----
+
+    def forward(self, x_codes: Ints) -> Codes:
+        """ADC codes [B, columns] of input codes [B, rows] (or [columns] of [rows])."""
+        return self._read(FORWARDS, x_codes, self.rows, self.columns)
+
+    def backward(self, d_codes: Ints) -> Codes:
+        """ADC codes [B, rows] of error codes [B, columns] (or [rows] of [columns]): the transposed read."""
+        return self._read(BACKWARDS, d_codes, self.columns, self.rows)
+
+    def read_row(self, row: int) -> Codes:
+        """ADC codes [columns] of a one-hot read: row `row` at the DAC's full scale 2^(x-1), range `adc_range_row`."""
+        self._check_row(row)
+        return self._engine.read_row(row)
+
+    def _read(self, which: int, codes: Ints, lines: int, outputs: int) -> Codes:
+        codes = np.asarray(codes)
+        batch = codes if codes.ndim == 2 else codes[None]
+        name = "forward x_codes" if which == FORWARDS else "backward d_codes"
+        if batch.ndim != 2 or batch.shape[1] != lines or batch.dtype.kind not in "iu":
+            raise ValueError(f"ArrayTile.{name} = {batch.dtype} {codes.shape}: must be integers [B, {lines}]")
+        out = np.empty((len(batch), outputs), dtype=np.int32)
+        taken = np.ascontiguousarray(batch, dtype=np.int32)
+        if not self._engine.read(which, taken, out):
+            (self.forward_converter if which == FORWARDS else self.backward_converter).check_codes(batch, name)
+        return out if codes.ndim == 2 else out[0]
+
+    # ---- pulses ----
+
+    def program_row(self, row: int, counts: Ints, *, update: int | None = None) -> int:
+        """Signed pulse counts [columns] per weight, raised where positive; returns the device pulses delivered.
+
+        The event's number is `update`, or the tile's own next one.
+        """
+        set_counts, reset_counts = self.wiring.expand(self._counts(counts, (self.columns,)))
+        return self.program_devices(row, set_counts, reset_counts, update=update)
+
+    def program_devices(self, row: int, set_counts: Ints, reset_counts: Ints, *, update: int | None = None) -> int:
+        """SET counts, then RESET counts per device column (uint8 each, at most 255 together); returns the pulses delivered."""
+        self._check_row(row)
+        up = self._counts(set_counts, (self.device_columns,), low=0)
+        down = self._counts(reset_counts, (self.device_columns,), low=0)
+        if int((up + down).max()) > 255:
+            raise ValueError(f"ArrayTile.program_devices counts = {int((up + down).max())}: at most 255 pulses per device")
+        if update is not None and update < 0:
+            raise ValueError(f"ArrayTile.program_devices update = {update}: must be 0 or more")
+        return self._engine.program(row, up.astype(np.uint8), down.astype(np.uint8), -1 if update is None else update)
+
+    def program_rows(self, rows: Ints, counts: Ints) -> npt.NDArray[np.int64]:
+        """Row programs in order, `rows` [M] with signed `counts` [M, columns]; returns the device pulses of each [M]."""
+        rows = np.asarray(rows, dtype=np.int64)
+        if rows.ndim != 1 or (rows.size and not (0 <= rows.min() and rows.max() < self.rows)):
+            raise ValueError(f"ArrayTile.program_rows rows: must be [M] of 0..{self.rows - 1}")
+        return self._engine.program_rows(rows, self._counts(counts, (rows.size, self.columns)).astype(np.int16))
+
+    def pulse_train(self, x_bits: Ints, d_bits: Ints, x_sign: Ints, d_sign: Ints) -> int:
+        """A whole train of up to 31 slots, both phases: every coincidence of a row's and a column's bits is one pulse.
+
+        `x_bits` [rows] and `d_bits` [columns] hold slot s in bit s; the weight falls where x_sign * d_sign > 0 and rises where
+        it is negative (it moves by -x d), and a line of sign 0 stays silent.  Returns the device pulses delivered.
+        """
+        lines = []
+        for name, value, size in (("x_bits", x_bits, self.rows), ("d_bits", d_bits, self.columns)):
+            bits = self._shaped(f"pulse_train {name}", value, (size,))
+            if bits.min() < 0 or bits.max() >= 1 << 31:
+                raise ValueError(f"ArrayTile.pulse_train {name} = {bits.max()}: at most 31 slots, bits 0..30")
+            lines.append(bits.astype(np.uint32))
+        signs = (("x_sign", x_sign, self.rows), ("d_sign", d_sign, self.columns))
+        sx, sd = (np.sign(self._shaped(f"pulse_train {name}", value, (size,))).astype(np.int8) for name, value, size in signs)
+        return self._engine.train(np.where(sx != 0, lines[0], np.uint32(0)), np.where(sd != 0, lines[1], np.uint32(0)), sx, sd)
+
+    def hook_pointer(self) -> tuple[int, int]:
+        """Address of the compiled hook and of this tile's context, for simulations (kernels.py); the tile must outlive its use."""
+        return self._engine.hook_pointer()
+
+    # ---- inner ----
+
+    def _refresh(self) -> None:
+        self.levels[...] = self.wiring.levels(self.g)
+
+    def _check_row(self, row: int) -> None:
+        if not 0 <= row < self.rows:
+            raise ValueError(f"ArrayTile.row = {row}: must be 0..{self.rows - 1}")
+
+    def _shaped(self, name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+        value = np.asarray(value)
+        if value.shape != shape or value.dtype.kind not in "iu":
+            raise ValueError(f"ArrayTile.{name} = {value.dtype} {value.shape}: must be integers {shape}")
+        return value.astype(np.int64)
+
+    def _counts(self, value: Ints, shape: tuple[int, ...], low: int = -255) -> npt.NDArray[np.int64]:
+        value = self._shaped("counts", value, shape)
+        if value.size and (value.min() < low or value.max() > 255):
+            raise ValueError(f"ArrayTile.counts = {value.flat[np.abs(value).argmax()]}: must be {low}..255")
+        return value
+
+
+def _compiled(tile: ArrayTile) -> Engine:
+    """The numba engine, imported only where it is asked for: the definition needs numpy alone."""
+    try:
+        from crosstrain_model.twin.compiled import CompiledEngine
+    except ImportError as error:
+        raise ValueError('ArrayTile.engine = "numba": numba is not installed (pip install crosstrain[array])') from error
+    return CompiledEngine(tile)
