@@ -1,0 +1,94 @@
+"""A C++ compiler, whichever there is: g++ from the system, or ziglang from pip where none is installed.
+
+`CROSSTRAIN_CXX` chooses: `g++` (or any compiler command that takes its options) or `ziglang`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from crosstrain_cosim.cache import build_once, digest
+from crosstrain_hdl.tools import ToolError, verilator_root
+
+ZIG = (sys.executable, "-m", "ziglang", "c++", "-fno-sanitize=undefined")
+
+
+@functools.cache
+def compiler(choice: str = "") -> tuple[str, ...]:
+    """Command of the compiler: `choice`, else `$CROSSTRAIN_CXX`, else g++ if there is one, else ziglang."""
+    choice = choice or os.environ.get("CROSSTRAIN_CXX", "")
+    if not choice:
+        choice = "g++" if shutil.which("g++") else "ziglang"
+    if choice == "ziglang":
+        if importlib.util.find_spec("ziglang") is None:
+            raise ToolError("no C++ compiler: install g++ or `pip install ziglang`")
+        return ZIG
+    command = shlex.split(choice)
+    if shutil.which(command[0]) is None:
+        raise ToolError(f"no C++ compiler: {command[0]} is not in the path")
+    return tuple(command)
+
+
+@functools.cache
+def compiler_version(command: tuple[str, ...]) -> str:
+    """First line that the compiler says of itself; part of every build's key."""
+    return run([*command, "--version"]).splitlines()[0]
+
+
+def run(argv: Sequence[str], *, cwd: Path | None = None) -> str:
+    """Run a tool to its end; its output, or ToolError with the last of it."""
+    done = subprocess.run(list(argv), cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ToolError(f"{Path(argv[0]).name} failed:\n{(done.stdout + done.stderr)[-4000:]}")
+    return done.stdout
+
+
+def defines(*, timing: bool, trace: bool) -> list[str]:
+    """Options that Verilator's C++ wants from every compilation."""
+    root = verilator_root()
+    flags = {"VERILATOR": 1, "VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": timing, "VM_TRACE": trace, "VM_TRACE_VCD": trace}
+    standard = ["-std=gnu++20", "-fcoroutines"] if timing else ["-std=gnu++17"]
+    if timing and compiler() == ZIG:
+        standard = ["-std=gnu++20"]  # clang has them without asking
+    return [
+        "-I.", f"-I{root}/include", f"-I{root}/include/vltstd", "-fPIC", "-w", "-pthread",
+        *(f"-D{name}={int(value)}" for name, value in flags.items()), *standard,
+    ]  # fmt: skip
+
+
+def compile_objects(jobs: Sequence[tuple[Path, Path, list[str]]]) -> None:
+    """Compile (source, object, options) jobs, two at a time."""
+    command = compiler()
+
+    def one(job: tuple[Path, Path, list[str]]) -> None:
+        source, target, options = job
+        run([*command, "-c", *options, "-o", str(target), str(source)], cwd=source.parent)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(one, jobs))
+
+
+def runtime_objects(names: Sequence[str], *, timing: bool, trace: bool) -> list[Path]:
+    """Verilator's own library, compiled once for all models: objects of `include/<name>.cpp`."""
+    root = verilator_root()
+    options = ["-O2", *defines(timing=timing, trace=trace)]
+
+    def build(name: str, folder: Path) -> None:
+        compile_objects([(root / "include" / f"{name}.cpp", folder / f"{name}.o", options)])
+
+    def one(name: str) -> Path:
+        text = (root / "include" / f"{name}.cpp").read_text()
+        key = digest(name, text, options, compiler(), compiler_version(compiler()))
+        return build_once("runtime", key, functools.partial(build, name)) / f"{name}.o"
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(one, names))

@@ -1,0 +1,115 @@
+"""What every bench shares: settings in, counts out, reset, streams with random gaps, and comparison that says where.
+
+A bench compares only through `Report.same`: it counts every comparison and keeps the first divergences with what was being
+done (vector, row, column) and both sides' values.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ReadOnly, RisingEdge
+
+PERIOD_NS = 10
+"""Clock period of every bench."""
+KEPT = 20
+"""Divergences kept with their text; all are counted."""
+
+
+def folder() -> Path:
+    """Where settings lie and the report goes."""
+    return Path(os.environ["CROSSTRAIN_BENCH"])
+
+
+@functools.cache
+def settings() -> dict[str, Any]:
+    """What the caller of `run_bench` gave."""
+    return json.loads((folder() / "settings.json").read_text())
+
+
+def generator(name: str) -> random.Random:
+    """Random numbers of one purpose: the run's seed and the purpose's name give the same numbers on every simulator."""
+    return random.Random(f"{os.environ.get('COCOTB_RANDOM_SEED', '1')}/{name}")
+
+
+class Report:
+    """Counts of a whole bench, over all its tests."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.mismatches = 0
+        self.cycles = 0
+        self.messages: list[str] = []
+
+    def same(self, what: str, hardware: Any, model: Any, **where: Any) -> bool:
+        """Compare one thing; `where` says what it belongs to, as vector=3, row=1, column=4."""
+        self.events += 1
+        if hardware == model:
+            return True
+        self.mismatches += 1
+        if len(self.messages) < KEPT:
+            place = ", ".join(f"{key} {value}" for key, value in where.items())
+            self.messages.append(f"{what}{' at ' + place if place else ''}: hardware {hardware}, model {model}")
+        return False
+
+    def save(self) -> None:
+        """Write the counts for `run_bench`."""
+        (folder() / "report.json").write_text(json.dumps(vars(self)))
+
+
+report = Report()
+"""The one report of this simulation."""
+
+
+def bench(timeout_us: int = 20_000) -> Callable[[Callable[..., Any]], Any]:
+    """A cocotb test that fails when its comparisons found a difference, and that always leaves a report."""
+
+    def wrap(function: Callable[..., Any]) -> Any:
+        @functools.wraps(function)
+        async def body(dut: Any) -> None:
+            before, messages = report.mismatches, len(report.messages)
+            compared = report.events
+            try:
+                await function(dut)
+                assert report.events > compared, "the test compared nothing"
+                found = report.mismatches - before
+                assert not found, f"{found} mismatches, first: {report.messages[messages]}"
+            finally:
+                report.save()
+
+        return cocotb.test(timeout_time=timeout_us, timeout_unit="us")(body)
+
+    return wrap
+
+
+def reset_pin(dut: Any) -> tuple[Any, int]:
+    """The reset port and its active level, by profile."""
+    return (dut.rst_n, 0) if hasattr(dut, "rst_n") else (dut.rst, 1)
+
+
+async def start(dut: Any, cycles: int = 3, **inputs: int) -> None:
+    """Start the clock, drive every input (0 unless given), pass through reset, and count cycles in the report."""
+    pin, active = reset_pin(dut)
+    for name in settings().get("inputs", []):
+        getattr(dut, name).value = inputs.get(name, 0)
+    pin.value = active
+    Clock(dut.clk, PERIOD_NS, unit="ns").start()
+    cocotb.start_soon(_count(dut.clk))
+    for _ in range(cycles):
+        await RisingEdge(dut.clk)
+    pin.value = 1 - active
+    await RisingEdge(dut.clk)
+
+
+async def _count(clk: Any) -> None:
+    while True:
+        await RisingEdge(clk)
+        report.cycles += 1
