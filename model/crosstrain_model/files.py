@@ -88,9 +88,9 @@ def check_replaceable(path: str | Path, marker: str | None = None) -> Path:
 def fresh_folder(path: str | Path, marker: str | None = None) -> Iterator[Path]:
     """Builds a folder under a temporary name beside `path`: fill what is yielded; at the end it becomes `path`.
 
-    A folder already at `path` is replaced, with all it holds, only when it is empty or holds a file called `marker` (one
-    that this program writes, say manifest.json); whatever else a user names by mistake is left alone.  When the body
-    raises, nothing changes.
+    A folder already at `path` is replaced, with all it holds, only when it is empty or holds a file called `marker`
+    (one that this program writes, say manifest.json); whatever else a user names by mistake is left alone.  When the
+    body raises, nothing changes.
     """
     target = check_replaceable(path, marker)
     temporary = _sibling(target, "tmp")
