@@ -12,6 +12,7 @@ its noise; hence no split into batches changes a bit.  An event without pulses i
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class ArrayTile:
         seed: int | None = None,
         tile: int = 0,
         array: int = 0,
-        engine: str = "numpy",
+        engine: str = "numba",
         count_pulses: bool = False,
     ) -> None:
         if engine not in ("numba", "numpy"):
@@ -242,8 +243,8 @@ class ArrayTile:
 
 def _compiled(tile: ArrayTile) -> Engine:
     """The numba engine, imported only where it is asked for: the definition needs numpy alone."""
-    try:
-        from crosstrain_model.twin.compiled import CompiledEngine
-    except ImportError as error:
-        raise ValueError('ArrayTile.engine = "numba": numba is not installed (pip install crosstrain[array])') from error
+    if importlib.util.find_spec("numba") is None:
+        raise ValueError('ArrayTile.engine = "numba": numba is not installed (pip install crosstrain[array])')
+    from crosstrain_model.twin.compiled import CompiledEngine
+
     return CompiledEngine(tile)

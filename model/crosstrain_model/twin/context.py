@@ -1,0 +1,67 @@
+"""The context of a tile: one int64 array of sizes, settings and addresses, all that a compiled kernel is told.
+
+A single argument keeps calls short (each array argument costs a call about 150 ns), and its address is the `user` pointer of
+the hook.  The arrays that it points at belong to the tile, which must outlive every use of the context.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model.twin.converter import Converter
+
+if TYPE_CHECKING:
+    from crosstrain_model.twin.tile import ArrayTile
+
+ROWS, COLUMNS, DEVICE_COLUMNS, WIRING, EXPONENT, NOISE, NOISE_OF_STEP = range(7)
+G, STEP_UP, SLOPE_UP, STEP_DOWN, SLOPE_DOWN, LOW, HIGH, LEVELS, COUNTERS, KEYS, PULSES = range(7, 18)
+CONVERTERS = 18
+"""Three converters follow (forward, backward, row), of CONVERTER_SIZE numbers each."""
+BITS, ADC, FRACTION, MULTIPLIER, SHIFT, DAC_NOISE, READ_NOISE, ADC_NOISE, CHUNK = range(9)
+CONVERTER_SIZE = 9
+CONTEXT_SIZE = CONVERTERS + 3 * CONVERTER_SIZE
+
+SINGLE, PUSH_PULL, SET_ONLY = range(3)
+WIRINGS = ("single", "push-pull", "set-only")
+
+
+def make(tile: ArrayTile) -> npt.NDArray[np.int64]:
+    """The context of a tile, whose arrays must stay where they are."""
+    devices = tile.devices
+    context = np.zeros(CONTEXT_SIZE, dtype=np.int64)
+    context[ROWS], context[COLUMNS], context[DEVICE_COLUMNS] = tile.rows, tile.columns, tile.device_columns
+    context[WIRING] = WIRINGS.index(tile.wiring.kind)
+    context[EXPONENT], context[NOISE], context[NOISE_OF_STEP] = devices.exponent, devices.noise, devices.noise_of_step
+    arrays = (tile.g, devices.step_up, devices.slope_up, devices.step_down, devices.slope_down, devices.low, devices.high)
+    for place, array in enumerate((*arrays, tile.levels, tile.counters, tile.keys), start=G):
+        assert array.flags.c_contiguous and array.flags.aligned
+        context[place] = array.ctypes.data
+    context[PULSES] = tile.pulses.ctypes.data if tile.pulses.size else 0
+    parts = (tile.forward_converter, tile.backward_converter, tile.row_converter)
+    context[CONVERTERS:] = [number for part in parts for number in _converter(part)]
+    return context
+
+
+def _converter(part: Converter) -> list[int]:
+    return [
+        part.bits,
+        part.adc,
+        part.fraction,
+        part.multiplier,
+        part.shift,
+        part.dac_noise,
+        part.read_noise,
+        part.adc_noise,
+        lines_per_chunk(part),
+    ]
+
+
+def lines_per_chunk(part: Converter) -> int:
+    """How many products of a level and a weight an int32 holds for certain."""
+    limit = 1 << (part.bits - 1)
+    if part.dac_noise:
+        limit = min((limit << part.fraction) + ((510 * part.dac_noise + 2048) >> 12), 32767)
+    return (2**31 - 1) // (limit * 32767)

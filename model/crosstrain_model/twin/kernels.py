@@ -1,0 +1,222 @@
+"""Compiled pulses: equal to `pulses.py` and the numpy engine, bit for bit.
+
+Numba widens integers, so every 32-bit operation is cast back; LLVM then works on 32-bit lanes.  Columns go in blocks, each
+with its own largest pulse count, so that a rare second pulse costs one block and not the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import carray, njit, types
+from numba.extending import intrinsic
+
+from crosstrain_model.twin import context as at
+from crosstrain_model.twin import noise
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Array = Any
+"""Inside kernels: an array of the type that the context promises."""
+
+BLOCK = 64
+"""Columns of a block: four vectors of sixteen lanes."""
+
+
+def compiled(function: Function) -> Function:
+    """Compiled on first use, kept on disk, run without the interpreter's lock."""
+    return njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+
+
+def _pointer_to(element: Any) -> Any:
+    """An address (int64) as a pointer to `element`, inside kernels."""
+
+    def cast(typingctx: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(element)(types.int64), generate
+
+    return intrinsic(cast)
+
+
+to_int16 = _pointer_to(types.int16)
+to_int32 = _pointer_to(types.int32)
+to_int64 = _pointer_to(types.int64)
+to_uint32 = _pointer_to(types.uint32)
+
+
+@compiled
+def mix(h: Any) -> Any:
+    """noise.mix of one word."""
+    h = np.uint32(h ^ (h >> np.uint32(16)))
+    h = np.uint32(h * np.uint32(noise.MULTIPLIER_1))
+    h = np.uint32(h ^ (h >> np.uint32(15)))
+    h = np.uint32(h * np.uint32(noise.MULTIPLIER_2))
+    return np.uint32(h ^ (h >> np.uint32(16)))
+
+
+@compiled
+def event_key(keys: Array, kind: int, number: int, row: int) -> Any:
+    """noise.event_key of one event, its second chain made odd: the stride of its words."""
+    a, b = keys[kind, 0], keys[kind, 1]
+    for word in (np.uint32(number), np.uint32(number >> 32), np.uint32(row)):
+        a = mix(np.uint32(np.uint32(a ^ word) + np.uint32(noise.STEP_A)))
+        b = mix(np.uint32(np.uint32(b + word) ^ np.uint32(noise.STEP_B)))
+    return a, np.uint32(b | np.uint32(1))
+
+
+@compiled
+def z_of(h: Any) -> Any:
+    """noise.z_of of one word: bytes summed in pairs."""
+    pairs = np.uint32((h & np.uint32(0x00FF00FF)) + ((h >> np.uint32(8)) & np.uint32(0x00FF00FF)))
+    return np.int32(np.int32(pairs & np.uint32(0xFFFF)) + np.int32(pairs >> np.uint32(16)) - np.int32(noise.Z_LIMIT))
+
+
+@compiled
+def _block(g: Array, parts: Any, up: Array, total: Array, settings: Any, start: Any, stride: Any) -> None:
+    """All pulses of one block of columns; `start` is word 0 of its first column."""
+    step_up, slope_up, step_down, slope_down, low, high = parts
+    exponent, strength, of_step = settings
+    most = np.uint8(0)
+    for c in range(total.size):
+        most = max(most, total[c])
+    column_stride = np.uint32(stride << np.uint32(8))
+    for j in range(most):
+        pulse = np.uint8(j)
+        first = np.uint32(start + np.uint32(stride * np.uint32(j)))
+        for c in range(g.size):
+            rising = up[c] > pulse
+            old = g[c]
+            a = np.int32(step_up[c] if rising else step_down[c])
+            k = np.int32(slope_up[c] if rising else slope_down[c])
+            slope = np.int32(np.int32(np.int32(k * np.int32(old >> 6)) + np.int32(8192)) >> 14)
+            step = np.int32(a - slope)
+            step = max(step, np.int32(0)) if rising else min(step, np.int32(0))
+            if strength != 0:
+                z = z_of(mix(np.uint32(first + np.uint32(np.uint32(c) * column_stride))))
+                zs = np.int32(np.int32(z * strength) >> 6)
+                base = step if of_step else a
+                step = np.int32(step + np.int32(np.int32(np.int32(base * zs) + np.int32(2048)) >> 12))
+            moved = np.int32(old + np.int32(step << exponent))
+            moved = min(max(moved, np.int32(np.int32(low[c]) << 6)), np.int32(np.int32(high[c]) << 6))
+            g[c] = moved if total[c] > pulse else old
+
+
+@compiled
+def refresh_row(g: Array, levels: Array, pair: bool) -> None:
+    """wiring.levels of one row."""
+    for c in range(levels.size):
+        if pair:
+            levels[c] = np.int16(np.int32(g[2 * c] - g[2 * c + 1] + np.int32(64)) >> 7)
+        else:
+            levels[c] = np.int16(np.int32(g[c] + np.int32(32)) >> 6)
+
+
+@compiled
+def pulse_row(context: Array, row: int, up: Array, total: Array, kind: int, number: int) -> None:
+    """pulses.pulse_row, then the row's levels and pulse counts; `up`, `total` uint8 [device columns]."""
+    rows, columns, width = context[at.ROWS], context[at.COLUMNS], context[at.DEVICE_COLUMNS]
+    keys = carray(to_uint32(context[at.KEYS]), (noise.KINDS, 2))
+    start, stride = event_key(keys, kind, number, row)
+    g = carray(to_int32(context[at.G]), (rows, width))[row]
+    step_up = carray(to_int16(context[at.STEP_UP]), (rows, width))[row]
+    slope_up = carray(to_int16(context[at.SLOPE_UP]), (rows, width))[row]
+    step_down = carray(to_int16(context[at.STEP_DOWN]), (rows, width))[row]
+    slope_down = carray(to_int16(context[at.SLOPE_DOWN]), (rows, width))[row]
+    low = carray(to_int16(context[at.LOW]), (rows, width))[row]
+    high = carray(to_int16(context[at.HIGH]), (rows, width))[row]
+    settings = (np.int32(context[at.EXPONENT]), np.int32(context[at.NOISE]), context[at.NOISE_OF_STEP] != 0)
+    for b in range(0, width, BLOCK):
+        e = min(b + BLOCK, width)
+        parts = (step_up[b:e], slope_up[b:e], step_down[b:e], slope_down[b:e], low[b:e], high[b:e])
+        first = np.uint32(start + np.uint32(np.uint32(b << 8) * stride))
+        _block(g[b:e], parts, up[b:e], total[b:e], settings, first, stride)
+    levels = carray(to_int16(context[at.LEVELS]), (rows, columns))[row]
+    refresh_row(g, levels, context[at.WIRING] != at.SINGLE)
+    if context[at.PULSES] != 0:
+        pulses = carray(to_int64(context[at.PULSES]), (rows, width))[row]
+        for c in range(width):
+            pulses[c] += total[c]
+
+
+@compiled
+def program(context: Array, row: int, up: Array, down: Array, update: int) -> int:
+    """Engine.program: `up`, `down` uint8 [device columns], at most 255 together."""
+    width = context[at.DEVICE_COLUMNS]
+    total = np.empty(width, dtype=np.uint8)
+    delivered = 0
+    for c in range(width):
+        total[c] = np.uint8(up[c] + down[c])
+        delivered += total[c]
+    if delivered == 0:
+        return 0
+    counters = carray(to_int64(context[at.COUNTERS]), (5,))
+    number = counters[3] if update < 0 else update
+    pulse_row(context, row, up, total, noise.PROGRAM, number)
+    if update < 0:
+        counters[3] += 1
+    return delivered
+
+
+@compiled
+def _expand(wiring: int, c: int, count: int, up: Array, total: Array) -> int:
+    """wiring.expand of one weight into SET and total counts; returns its device pulses."""
+    size = abs(count)
+    if wiring == at.SINGLE:
+        up[c], total[c] = max(count, 0), size
+        return size
+    plus = size if count > 0 else 0
+    up[2 * c], up[2 * c + 1] = plus, size - plus
+    if wiring == at.PUSH_PULL:
+        total[2 * c], total[2 * c + 1] = size, size
+        return 2 * size
+    total[2 * c], total[2 * c + 1] = plus, size - plus
+    return size
+
+
+@compiled
+def program_rows(context: Array, rows: Array, counts: Array, delivered: Array) -> None:
+    """Engine.program_rows: rows int64 [M], counts int16 [M, columns], delivered int64 [M]."""
+    wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
+    up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
+    counters = carray(to_int64(context[at.COUNTERS]), (5,))
+    for m in range(rows.size):
+        pulses = 0
+        for c in range(counts.shape[1]):
+            pulses += _expand(wiring, c, counts[m, c], up, total)
+        delivered[m] = pulses
+        if pulses:
+            pulse_row(context, rows[m], up, total, noise.PROGRAM, counters[3])
+            counters[3] += 1
+
+
+@compiled
+def ones(h: Any) -> Any:
+    """Population count of a 32-bit word, by halves, quarters, bytes."""
+    h = np.uint32(h - ((h >> np.uint32(1)) & np.uint32(0x55555555)))
+    h = np.uint32((h & np.uint32(0x33333333)) + ((h >> np.uint32(2)) & np.uint32(0x33333333)))
+    h = np.uint32((h + (h >> np.uint32(4))) & np.uint32(0x0F0F0F0F))
+    return np.int32(np.uint32(h * np.uint32(0x01010101)) >> np.uint32(24))
+
+
+@compiled
+def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: Array) -> int:
+    """Engine.train: bits uint32, signs int8."""
+    wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
+    up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
+    counters = carray(to_int64(context[at.COUNTERS]), (5,))
+    delivered = 0
+    for r in range(x_bits.size):
+        if x_bits[r] == 0:
+            continue
+        pulses, sign, word = 0, -np.int32(x_sign[r]), x_bits[r]
+        for c in range(d_bits.size):
+            pulses += _expand(wiring, c, np.int32(sign * np.int32(d_sign[c]) * ones(word & d_bits[c])), up, total)
+        if pulses:
+            pulse_row(context, r, up, total, noise.TRAIN, counters[4])
+        delivered += pulses
+    if delivered:
+        counters[4] += 1
+    return delivered
