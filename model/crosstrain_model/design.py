@@ -199,7 +199,7 @@ class Converters(Section):
 class Design(Section):
     """One tile controller and the analog tile it drives."""
 
-    name: str = "design"
+    name: str = "tile"
     """Name of the generated top and its folder: a Verilog identifier, dashes allowed (they become underscores)."""
     scheme: str = choice("mp", *SCHEMES)
     """Row of the scheme table (`schemes.py`)."""

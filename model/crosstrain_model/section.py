@@ -80,7 +80,7 @@ class Section:
         elif "low" in meta:
             self._check_number(path, value, meta)
         elif isinstance(field.default_factory, type) and not isinstance(value, field.default_factory):
-            raise refuse(path, value, f"must be a {field.default_factory.__name__}")
+            raise refuse(path, value, f"must be of class {field.default_factory.__name__}")
 
     @staticmethod
     def _check_number(path: str, value: Any, meta: Any) -> None:

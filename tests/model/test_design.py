@@ -1,0 +1,166 @@
+"""The design tree: bounds of every field, rules between fields, what follows from the sizes."""
+
+import dataclasses
+import math
+import re
+
+import pytest
+
+from crosstrain_model.cost import accumulator_memory_bits, cycles_per_vector
+from crosstrain_model.design import Array, Bus, Converters, Design, Device, Formats, Pulse, Update
+from crosstrain_model.design_file import section_types
+from crosstrain_model.keywords import VERILOG_KEYWORDS
+
+BOUNDED = [
+    (section, field.name)
+    for section in (Design, *section_types().values())
+    for field in dataclasses.fields(section)
+    if "low" in field.metadata
+]
+
+ROOM = {
+    "array.columns": {"lanes": 1},
+    "array.lanes": {"columns": 1024},
+    "pulse.width_set": {"width_limit": 2**28 - 1, "timeout": 2**32 - 1},
+    "pulse.width_reset": {"width_limit": 2**28 - 1, "timeout": 2**32 - 1},
+    "pulse.width_limit": {"width_set": 1, "width_reset": 1},
+    "pulse.timeout": {"guard": 0},
+}
+"""What else must be said for a field to reach its bounds, given the rules between fields."""
+
+
+def field_of(section, name):
+    return next(field for field in dataclasses.fields(section) if field.name == name)
+
+
+def refusal(section, **values) -> str:
+    """The message with which `section` refuses `values`: always one line."""
+    with pytest.raises(ValueError) as refused:
+        section(**values)
+    message = str(refused.value)
+    assert message.isprintable()
+    return message
+
+
+@pytest.mark.parametrize(("section", "name"), BOUNDED, ids=lambda value: getattr(value, "PATH", value))
+def test_bounds_are_inclusive_and_named(section, name):
+    meta = field_of(section, name).metadata
+    step = 1e-6 if "real" in meta else 1
+    for value in (meta["low"], meta["high"]):
+        others = ROOM.get(f"{section.PATH}.{name}", {})
+        assert getattr(section(**{name: value} | others), name) == value
+    for value in (meta["low"] - step, meta["high"] + step):
+        path = f"{section.PATH}.{name}" if section.PATH else name
+        assert refusal(section, **{name: value}) == f"{path} = {value}: must be {meta['low']}..{meta['high']}"
+
+
+@pytest.mark.parametrize(("section", "name"), BOUNDED, ids=lambda value: getattr(value, "PATH", value))
+@pytest.mark.parametrize("value", [True, "8", None, [8], math.nan, math.inf, 8.0])
+def test_wrong_kinds_are_refused(section, name, value):
+    meta = field_of(section, name).metadata
+    if "real" in meta and isinstance(value, float) and meta["low"] <= value <= meta["high"]:
+        assert getattr(section(**{name: value}), name) == value
+    else:
+        assert " must be " in refusal(section, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        (Array, {"columns": 8, "lanes": 9}, "array.lanes = 9: must be 1..8 (array.columns)"),
+        (Array, {"pair": "double"}, 'array.pair = "double": must be one of single, push-pull, set-only'),
+        (Array, {"rows": 10**6000}, "array.rows = (19932-bit integer): must be 1..1024"),
+        (Update, {"threshold": 0}, "update.threshold = 0: must be 1..2147483647"),
+        (Update, {"threshold_power_of_two": 1}, "update.threshold_power_of_two = 1: must be true or false"),
+        (Pulse, {"width_limit": 9}, "pulse.width_set = 10: must be 1..9 (pulse.width_limit)"),
+        (Pulse, {"width_reset": 99, "width_limit": 98}, "pulse.width_reset = 99: must be 1..98 (pulse.width_limit)"),
+        (
+            Pulse,
+            {"width_reset": 20, "guard": 3, "timeout": 23},
+            "pulse.timeout = 23: must be more than 23, the longest pulse (pulse.width_*) and pulse.guard",
+        ),
+        (Device, {"kind": ""}, 'device.kind = "": must be one of ideal, constant-step, linear-step, soft-bounds'),
+        (Design, {"scheme": True}, "scheme = true: must be one of mp"),
+        (Design, {"array": 8}, "array = 8: must be of class Array"),
+        (Design, {"name": "module"}, 'name = "module": must not be a keyword of Verilog'),
+        (
+            Design,
+            {"formats": Formats(accumulator=8), "update": Update(threshold=128)},
+            "update.threshold = 128: must be 1..127 (formats.accumulator)",
+        ),
+        (
+            Design,
+            {"update": Update(threshold=300, threshold_power_of_two=True)},
+            "update.threshold = 300: must be a power of two (update.threshold_power_of_two)",
+        ),
+        (
+            Design,
+            {"bus": Bus(stream_codes=3)},
+            "bus.stream_codes = 3: must divide or be a multiple of array.lanes (4)",
+        ),
+    ],
+)
+def test_refusals(section, values, message):
+    assert refusal(section, **values) == message
+
+
+@pytest.mark.parametrize("name", ["", "8mp", "a b", "a.b", "a/b", "../a", "é", "a" * 65, "a\nb", 7, None])
+def test_names_that_no_tool_takes(name):
+    assert refusal(Design, name=name).endswith(
+        ": must be letters, digits, - and _, not starting with a digit, at most 64"
+    )
+
+
+@pytest.mark.parametrize("name", ["mp-8", "a" * 64, "_", "Module"])
+def test_names_that_become_modules(name):
+    assert re.fullmatch(r"[A-Za-z_]\w*", Design(name=name).top)
+
+
+def test_keywords_are_words():
+    assert {"module", "wire", "logic", "endmodule", "xor"} <= VERILOG_KEYWORDS
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", word) for word in VERILOG_KEYWORDS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "lanes", "groups", "row_words", "bits", "cycles"),
+    [
+        (1, 1, 1, 1, 1, 16, 1),
+        (13, 7, 3, 3, 5, 13 * 3 * 3 * 16, 39),
+        (8, 8, 8, 1, 1, 1024, 8),
+        (64, 64, 16, 4, 4, 65536, 256),
+        (1024, 1024, 64, 16, 16, 2**24, 2**14),
+    ],
+)
+def test_sizes(rows, columns, lanes, groups, row_words, bits, cycles):
+    design = Design(array=Array(rows=rows, columns=columns, lanes=lanes))
+    assert (design.array.groups, design.array.row_words) == (groups, row_words)
+    assert (accumulator_memory_bits(design), cycles_per_vector(design)) == (bits, cycles)
+
+
+def test_a_pair_takes_two_device_columns():
+    assert [Array(columns=7, lanes=3, pair=pair).device_columns for pair in ("single", "push-pull", "set-only")] == [
+        7,
+        14,
+        14,
+    ]
+
+
+@pytest.mark.parametrize(("codes", "resolved"), [(0, 4), (1, 1), (2, 2), (4, 4), (8, 8)])
+def test_stream_codes(codes, resolved):
+    assert Design(bus=Bus(stream_codes=codes)).stream_codes == resolved
+
+
+def test_the_shift_of_a_fresh_chip():
+    assert Design(formats=Formats(fraction=10), update=Update(rate_log2=-3)).reset_shift == 7
+
+
+def test_designs_are_values():
+    assert Design() == Design()
+    assert len({Design(), Design(), Design(seed=2)}) == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Design().seed = 2
+    with pytest.raises(TypeError):
+        Design("mp")
+    with pytest.raises(ValueError, match=r"array\.lanes = 9"):
+        dataclasses.replace(Design().array, lanes=9)
+    assert dataclasses.replace(Design(), converters=Converters(adc_noise=1)).converters.adc_noise == 1
