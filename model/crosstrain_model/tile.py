@@ -1,0 +1,116 @@
+"""A tile as training sees it: one controller with its array, in the model or behind generated Verilog.
+
+`Tile` is the contract; `ModelTile` is the bit-true model.  The co-simulation offers the same contract on Verilog, so
+the training loop exists once.  Codes are integers; whoever makes them from floats is `training/converters.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model.controller import Controller
+from crosstrain_model.design import Design
+from crosstrain_model.twin.tile import ArrayTile
+
+Ints = npt.NDArray[np.integer]
+State = dict[str, npt.NDArray[np.generic]]
+RowProgram = tuple[int, npt.NDArray[np.int8]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Programmed:
+    """What one program pass did to a tile."""
+
+    commands: int
+    """Rows that got at least one pulse."""
+    pulses: int
+    """Pulses given to weights, both directions."""
+    digest: bytes
+    """8-byte BLAKE2b over the pass: equal digests stand for equal rows and pulse counts, in order."""
+    mismatches: int = 0
+    """Events in which the two sides of a lockstep differ; always 0 for a lone model."""
+
+
+class Tile(Protocol):
+    """One tile: `rows` x `columns` weights that are read, accumulated into and programmed."""
+
+    array: ArrayTile
+    updates: int
+    """Weight updates so far: accumulators touched, one per weight of a visited group."""
+
+    def configure(self, threshold: int, shift: int) -> None:
+        """Set the two run-time registers that hold the learning rate."""
+
+    def forward(self, codes: Ints) -> Ints:
+        """Input codes (vectors, rows) to ADC codes (vectors, columns)."""
+
+    def backward(self, codes: Ints) -> Ints:
+        """Error codes (vectors, columns) to ADC codes (vectors, rows), by a transposed read."""
+
+    def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
+        """Add vectors x (vectors, rows), d (vectors, columns) with their exponents to the accumulators, in order."""
+
+    def program(self) -> Programmed:
+        """One program pass over the tile: pulses to the array for every accumulator past the threshold."""
+
+    def state(self) -> State:
+        """All that the future depends on, as arrays."""
+
+    def restore(self, state: State) -> None:
+        """Continue from `state()` of an equal tile, to the same bits."""
+
+
+def digest_of(programs: Iterable[RowProgram]) -> bytes:
+    """The digest of a pass: row as 4 bytes, then one signed byte per column, for every programmed row in order."""
+    digest = hashlib.blake2b(digest_size=8)
+    for row, counts in programs:
+        digest.update(int(row).to_bytes(4, "little"))
+        digest.update(np.ascontiguousarray(counts, dtype=np.int8).tobytes())
+    return digest.digest()
+
+
+class ModelTile:
+    """The bit-true controller and the array model of one tile."""
+
+    def __init__(self, design: Design, *, seed: int, tile: int):
+        self.controller = Controller(design)
+        self.array = ArrayTile(design, seed=seed, tile=tile, engine="numba")
+        self.lanes = design.array.lanes
+
+    @property
+    def updates(self) -> int:
+        return int(self.controller.visits) * self.lanes
+
+    def configure(self, threshold: int, shift: int) -> None:
+        self.controller.configure(threshold=threshold, shift=shift)
+
+    def forward(self, codes: Ints) -> Ints:
+        return self.array.forward(codes)
+
+    def backward(self, codes: Ints) -> Ints:
+        return self.array.backward(codes)
+
+    def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
+        self.controller.update_vectors(x, ex, d, ed)
+
+    def program(self) -> Programmed:
+        programs = self.controller.program()
+        for row, counts in programs:
+            self.array.program_row(row, counts)
+        pulses = sum(int(np.abs(counts.astype(np.int64)).sum()) for _, counts in programs)
+        return Programmed(commands=len(programs), pulses=pulses, digest=digest_of(programs))
+
+    def state(self) -> State:
+        parts = {"controller": self.controller.state(), "array": self.array.state()}
+        return {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
+
+    def restore(self, state: State) -> None:
+        for part, owner in (("controller", self.controller), ("array", self.array)):
+            prefix = f"{part}."
+            owner.restore({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})

@@ -1,0 +1,104 @@
+"""Two runs, held against each other: equal, or the first place where they part."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from crosstrain_model.training.folder import Arrays, RunError, RunFolder
+from crosstrain_model.training.history import History
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What differs between run A and run B; `divergence` is None where nothing does."""
+
+    divergence: str | None
+    batch: int | None
+    """First batch (from 0) whose program passes differ."""
+    tile: int | None
+    """The first tile of that batch that differs, counted over all layers."""
+    accuracy: tuple[float | None, float | None]
+    pulses: tuple[int, int]
+    weights_differing: int
+    """Conductances that differ at the last checkpoint, of those both runs have."""
+    largest_weight_gap: int
+    """Largest difference of a conductance, in units of 2^-20 of the half range."""
+
+
+IGNORED = ("history.seconds",)
+"""What may differ between equal runs: time."""
+
+
+def compare(left: RunFolder, right: RunFolder) -> Comparison:
+    """Compare two run folders at their last checkpoints."""
+    a, b = _read(left), _read(right)
+    histories = [History.from_arrays(_history(arrays)) for arrays in (a, b)]
+    batch, tile = _first_digest(histories[0], histories[1])
+    differing, gap = _conductances(a, b)
+    divergence = None
+    if batch is not None:
+        divergence = f"batch {batch}, tile {tile}: the program passes differ"
+    elif histories[0].batches != histories[1].batches:
+        divergence = f"batches learnt: {histories[0].batches} and {histories[1].batches}"
+    else:
+        divergence = _first_array(a, b)
+    accuracies = [h.rows[-1][0] if h.rows else None for h in histories]
+    return Comparison(
+        divergence=divergence,
+        batch=batch,
+        tile=tile,
+        accuracy=(accuracies[0], accuracies[1]),
+        pulses=(histories[0].pulses, histories[1].pulses),
+        weights_differing=differing,
+        largest_weight_gap=gap,
+    )
+
+
+def _read(folder: RunFolder) -> Arrays:
+    folder.read_request()
+    arrays = folder.read_checkpoint()
+    if arrays is None:
+        raise RunError(f"{folder.checkpoint}: does not exist: the run has no checkpoint yet")
+    return arrays
+
+
+def _history(arrays: Arrays) -> Arrays:
+    return {n.removeprefix("history."): a for n, a in arrays.items() if n.startswith("history.")}
+
+
+def _first_digest(a: History, b: History) -> tuple[int | None, int | None]:
+    for batch, (left, right) in enumerate(zip(a.digests, b.digests, strict=False)):
+        if len(left) != len(right):
+            return batch, min(len(left), len(right))
+        if (left != right).any():
+            return batch, int(np.argmax(left != right))
+    return None, None
+
+
+def _first_array(a: Arrays, b: Arrays) -> str | None:
+    """Name, index and both values of the first entry that differs, names in order."""
+    for name in sorted(a.keys() | b.keys()):
+        if name in IGNORED:
+            continue
+        if name not in a or name not in b:
+            return f"{name}: only in the {'first' if name in a else 'second'} run"
+        left, right = a[name], b[name]
+        if left.shape != right.shape or left.dtype != right.dtype:
+            return f"{name}: {left.dtype}{list(left.shape)} and {right.dtype}{list(right.shape)}"
+        where = np.argwhere(np.atleast_1d(left != right))
+        if len(where):
+            at = tuple(int(i) for i in where[0])
+            return f"{name}{list(at)}: {np.atleast_1d(left)[at]} and {np.atleast_1d(right)[at]}"
+    return None
+
+
+def _conductances(a: Arrays, b: Arrays) -> tuple[int, int]:
+    differing, gap = 0, 0
+    for name in sorted(a.keys() & b.keys()):
+        if name.endswith(".array.g") and a[name].shape == b[name].shape:
+            distance = np.abs(a[name].astype(np.int64) - b[name].astype(np.int64))
+            differing += int((distance != 0).sum())
+            gap = max(gap, int(distance.max(initial=0)))
+    return differing, gap

@@ -1,0 +1,107 @@
+"""A dense layer's weights on tiles: split over rows and columns, partial sums added after the ADCs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model.design import Design
+from crosstrain_model.tile import Programmed, Tile
+from crosstrain_model.training.converters import Codes, Exponents, from_codes, rate_registers, to_codes
+
+TileFactory = Callable[[Design, int, int], Tile]
+"""Builds tile number `tile` of a run: (design, seed, tile)."""
+Floats = npt.NDArray[np.float32]
+
+
+class TileGrid:
+    """`inputs` x `outputs` real weights on as many tiles as they need; edge tiles are padded with weights that stay 0.
+
+    One exponent serves a whole vector, so the ADC codes of a column's partial sums share their unit and are added as
+    integers.  Weights are W[r, c] of input r and output c, the transpose of torch's.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        inputs: int,
+        outputs: int,
+        *,
+        scale: float,
+        seed: int,
+        first: int,
+        factory: TileFactory,
+    ):
+        self.design, self.inputs, self.outputs, self.scale = design, inputs, outputs, scale
+        self.rows, self.columns = design.array.rows, design.array.columns
+        self.row_blocks, self.column_blocks = -(-inputs // self.rows), -(-outputs // self.columns)
+        self.tiles = [factory(design, seed, first + k) for k in range(self.row_blocks * self.column_blocks)]
+
+    def blocks(self) -> Iterator[tuple[Tile, slice, slice]]:
+        """(tile, its inputs, its outputs), row blocks outer: also the order of updates."""
+        for k, tile in enumerate(self.tiles):
+            i, j = divmod(k, self.column_blocks)
+            rows = slice(i * self.rows, min((i + 1) * self.rows, self.inputs))
+            columns = slice(j * self.columns, min((j + 1) * self.columns, self.outputs))
+            yield tile, rows, columns
+
+    def configure(self, rate: float) -> None:
+        """Set every tile's registers for learning rate `rate` per sample."""
+        for tile in self.tiles:
+            theta, shift = rate_registers(self.design, tile.array.pulse_step, self.scale, rate)
+            tile.configure(theta, shift)
+
+    def load_weights(self, weights: Floats) -> None:
+        """Program real weights (inputs, outputs), ideally placed; beyond a device's bounds they are clipped there."""
+        for tile, rows, columns in self.blocks():
+            target = np.zeros((self.rows, self.columns))
+            block = weights[rows, columns].astype(np.float64) / self.scale
+            target[: block.shape[0], : block.shape[1]] = block
+            tile.array.load_weights(np.rint(target * tile.array.weight_one).astype(np.int32))
+
+    def weights(self) -> npt.NDArray[np.int32]:
+        """Integer weights (inputs, outputs) in the array model's unit."""
+        whole = np.zeros((self.inputs, self.outputs), dtype=np.int32)
+        for tile, rows, columns in self.blocks():
+            whole[rows, columns] = tile.array.weights[: rows.stop - rows.start, : columns.stop - columns.start]
+        return whole
+
+    def forward(self, x: Floats) -> tuple[Floats, Codes, Exponents]:
+        """y = x W for x (vectors, inputs); also the codes and exponents that the DACs got."""
+        codes, exponents = to_codes(x, self.design.formats.x)
+        total = np.zeros((len(codes), self.outputs), dtype=np.int64)
+        for tile, rows, columns in self.blocks():
+            total[:, columns] += tile.forward(_padded(codes[:, rows], self.rows))[:, : columns.stop - columns.start]
+        return from_codes(total, exponents, self.tiles[0].array.forward_converter.lsb * self.scale), codes, exponents
+
+    def error_codes(self, d: Floats) -> tuple[Codes, Exponents]:
+        """Codes and exponents of errors d (vectors, outputs)."""
+        return to_codes(d, self.design.formats.d)
+
+    def backward(self, d: Floats) -> tuple[Floats, Codes, Exponents]:
+        """d W^T for d (vectors, outputs); also the codes and exponents of d."""
+        codes, exponents = self.error_codes(d)
+        total = np.zeros((len(codes), self.inputs), dtype=np.int64)
+        for tile, rows, columns in self.blocks():
+            total[:, rows] += tile.backward(_padded(codes[:, columns], self.columns))[:, : rows.stop - rows.start]
+        return from_codes(total, exponents, self.tiles[0].array.backward_converter.lsb * self.scale), codes, exponents
+
+    def accumulate(self, x: Codes, ex: Exponents, d: Codes, ed: Exponents) -> None:
+        """Hand a batch of outer products to every tile."""
+        for tile, rows, columns in self.blocks():
+            tile.accumulate(_padded(x[:, rows], self.rows), ex, _padded(d[:, columns], self.columns), ed)
+
+    def program(self) -> list[Programmed]:
+        """One program pass of every tile."""
+        return [tile.program() for tile in self.tiles]
+
+
+def _padded(codes: Codes, length: int) -> Codes:
+    """Zero codes on the lines of an edge tile that the layer does not use."""
+    if codes.shape[1] == length:
+        return np.ascontiguousarray(codes)
+    padded = np.zeros((codes.shape[0], length), dtype=codes.dtype)
+    padded[:, : codes.shape[1]] = codes
+    return padded

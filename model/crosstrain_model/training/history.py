@@ -1,0 +1,67 @@
+"""What a run has done so far: position, one row per epoch, one digest per batch and tile."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model.tile import Programmed
+
+
+@dataclasses.dataclass(kw_only=True)
+class History:
+    """Counters of a run; `rows` holds one line per finished epoch, in the order of `COLUMNS`."""
+
+    batches: int = 0
+    """Batches learnt, over all epochs."""
+    pulses: int = 0
+    """Pulses given to weights."""
+    commands: int = 0
+    """Row programs."""
+    mismatches: int = 0
+    """Differences found in lockstep; 0 for the model alone."""
+    seconds: float = 0.0
+    """Time spent learning, over all sessions of the run."""
+    rows: list[list[float]] = dataclasses.field(default_factory=list)
+    digests: list[npt.NDArray[np.uint64]] = dataclasses.field(default_factory=list)
+    """Per batch, the digest of every tile's program pass."""
+
+    COLUMNS = ("accuracy", "golden_accuracy", "pulses", "commands", "updates")
+
+    def count(self, passes: list[Programmed]) -> None:
+        """Add one batch."""
+        self.batches += 1
+        self.pulses += sum(p.pulses for p in passes)
+        self.commands += sum(p.commands for p in passes)
+        self.mismatches += sum(p.mismatches for p in passes)
+        self.digests.append(np.frombuffer(b"".join(p.digest for p in passes), dtype="<u8"))
+
+    def close_epoch(self, accuracy: float, golden: float, updates: int) -> None:
+        """Add one row; pulses, commands and updates are totals since the start."""
+        self.rows.append([accuracy, golden, self.pulses, self.commands, updates])
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """The history as arrays, for a checkpoint."""
+        counters = [self.batches, self.pulses, self.commands, self.mismatches]
+        return {
+            "counters": np.array(counters, dtype=np.int64),
+            "seconds": np.array([self.seconds]),
+            "rows": np.array(self.rows, dtype=np.float64).reshape(-1, len(self.COLUMNS)),
+            "digests": np.array(self.digests, dtype=np.uint64).reshape(len(self.digests), -1 if self.digests else 0),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[np.generic]]) -> History:
+        """The inverse of `arrays`."""
+        batches, pulses, commands, mismatches = (int(v) for v in arrays["counters"])
+        return cls(
+            batches=batches,
+            pulses=pulses,
+            commands=commands,
+            mismatches=mismatches,
+            seconds=float(arrays["seconds"][0]),
+            rows=[[float(v) for v in row] for row in arrays["rows"]],
+            digests=[np.asarray(row, dtype=np.uint64) for row in arrays["digests"]],
+        )

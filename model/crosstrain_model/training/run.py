@@ -1,0 +1,133 @@
+"""The training loop: one for every scheme, resumable to the same bits at every checkpoint.
+
+Order of everything: epoch by epoch, batch by batch in an order drawn from (seed, epoch); per batch the golden network
+steps, then the tiles; after an epoch both are tested.  Reads of the test set are events of the array like any other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from crosstrain_model.design import Design
+from crosstrain_model.training.data import DATA_SETS
+from crosstrain_model.training.folder import Arrays, RunError, RunFolder
+from crosstrain_model.training.grid import TileFactory
+from crosstrain_model.training.history import History
+from crosstrain_model.training.pair import build
+from crosstrain_model.training.plan import Plan
+
+CHECKPOINT_SECONDS = 15.0
+"""Longest stretch of learning that a killed run loses."""
+
+Listener = Callable[["Run"], None]
+"""Called after every batch and epoch, for progress."""
+
+
+class Run:
+    """One training run in memory; with a folder it checkpoints there.
+
+    Raises `FloatingPointError` when activations stop being finite, `RunError` for a folder that does not fit.
+    """
+
+    def __init__(self, design: Design, plan: Plan, factory: TileFactory, folder: RunFolder | None = None):
+        torch.set_num_threads(1)  # sums of float32 depend on how they are split
+        torch.use_deterministic_algorithms(True)
+        self.design, self.plan, self.folder = design, plan, folder
+        self.data = DATA_SETS[plan.data]()
+        self.samples = min(plan.samples or len(self.data.train_y), len(self.data.train_y))
+        self.epoch_batches = self.samples // plan.batch
+        if not self.epoch_batches:
+            raise ValueError(f"train.batch = {plan.batch}: must be at most the {self.samples} training samples")
+        self.golden, self.tiles = build(design, plan, self.data, factory)
+        self.history = History()
+        self.saved_at = time.monotonic()
+        if folder is not None and (arrays := folder.read_checkpoint()) is not None:
+            self.restore(arrays)
+
+    @property
+    def batches(self) -> int:
+        """Batches of the whole run."""
+        return self.plan.epochs * self.epoch_batches
+
+    @property
+    def updates(self) -> int:
+        """Weight updates so far, over all tiles."""
+        return sum(tile.updates for grid in self.tiles.grids for tile in grid.tiles)
+
+    def learn(self, listener: Listener = lambda run: None) -> None:
+        """Run to the end from wherever the state stands; checkpoints on the way and at the end."""
+        while self.history.batches < self.batches:
+            self._learn_batch()
+            listener(self)
+            if self.folder is not None and time.monotonic() - self.saved_at >= CHECKPOINT_SECONDS:
+                self.checkpoint()
+        self.checkpoint()
+
+    def _learn_batch(self) -> None:
+        start = time.perf_counter()
+        epoch, batch = divmod(self.history.batches, self.epoch_batches)
+        order = np.random.Generator(np.random.PCG64([self.plan.seed, epoch])).permutation(self.samples)
+        chosen = torch.from_numpy(order[batch * self.plan.batch : (batch + 1) * self.plan.batch])
+        x, y = self.data.train_x[chosen], self.data.train_y[chosen]
+        self.golden.step(x, y)
+        self.history.count(self.tiles.step(x, y))
+        self.history.seconds += time.perf_counter() - start
+        if batch + 1 == self.epoch_batches:
+            accuracy = self.tiles.accuracy(self.data.test_x, self.data.test_y)
+            golden = self.golden.accuracy(self.data.test_x, self.data.test_y)
+            self.history.close_epoch(accuracy, golden, self.updates)
+
+    def figures(self) -> dict[str, object]:
+        """The figures of the run so far, under the names that the command line reports."""
+        accuracy, golden = self.history.rows[-1][:2] if self.history.rows else (None, None)
+        seconds = self.history.seconds
+        return {
+            "accuracy": accuracy,
+            "golden_accuracy": golden,
+            "pulses": self.history.pulses,
+            "updates": self.updates,
+            "commands": self.history.commands,
+            "mismatches": self.history.mismatches,
+            "samples_per_second": self.history.batches * self.plan.batch / seconds if seconds else 0.0,
+        }
+
+    def checkpoint(self) -> None:
+        """Write the whole state to the folder, if there is one."""
+        if self.folder is not None:
+            self.folder.write_checkpoint(self.arrays())
+            self.saved_at = time.monotonic()
+
+    def arrays(self) -> Arrays:
+        """Everything the future depends on: history, both networks' float parameters, every tile."""
+        arrays: Arrays = {f"history.{name}": a for name, a in self.history.arrays().items()}
+        for side, learner in (("golden", self.golden), ("tiles", self.tiles)):
+            for name, tensor in learner.network.state_dict().items():
+                arrays[f"{side}.{name}"] = tensor.numpy()
+        for layer, grid in enumerate(self.tiles.grids):
+            for k, tile in enumerate(grid.tiles):
+                arrays.update({f"layer{layer}.tile{k}.{name}": a for name, a in tile.state().items()})
+        return arrays
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Continue from `arrays()` of a run with the same design and plan."""
+        try:
+            self.history = History.from_arrays(_under(arrays, "history."))
+            for side, learner in (("golden", self.golden), ("tiles", self.tiles)):
+                tensors = {n: torch.from_numpy(np.array(a)) for n, a in _under(arrays, f"{side}.").items()}
+                learner.network.load_state_dict(tensors)
+            for layer, grid in enumerate(self.tiles.grids):
+                for k, tile in enumerate(grid.tiles):
+                    tile.restore(_under(arrays, f"layer{layer}.tile{k}."))
+        except (KeyError, RuntimeError) as error:
+            where = self.folder.checkpoint if self.folder else "checkpoint"
+            raise RunError(f"{where}: does not fit this run: {error}".split("\n")[0]) from error
+
+
+def _under(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str) -> Arrays:
+    """The entries whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}

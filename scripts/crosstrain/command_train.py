@@ -1,0 +1,112 @@
+"""`crosstrain train`: a network learns on analog tiles, with the golden FP32 run beside it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crosstrain.options import add_command
+
+if TYPE_CHECKING:
+    from crosstrain_model.training.folder import RunFolder
+    from crosstrain_model.training.plan import Plan
+    from crosstrain_model.training.run import Run
+
+PLAN_OPTIONS = ("network", "data", "through", "epochs", "batch", "rate", "weight_scale", "samples")
+"""Options that are fields of the training plan; None where the user did not say."""
+
+
+def add(subparsers: Any) -> None:
+    """Register the command."""
+    parser = add_command(subparsers, "train", help="train a network on analog tiles, beside a golden FP32 run")
+    parser.add_argument("--network", metavar="N", help="network to train (default mlp)")
+    parser.add_argument("--data", metavar="D", help="data set (default digits)")
+    parser.add_argument(
+        "--through",
+        metavar="WHAT",
+        help="model: the bit-true model updates the weights (default); rtl: the generated Verilog does, in lockstep",
+    )
+    parser.add_argument("--epochs", metavar="N", type=int, help="passes over the training set (default 20)")
+    parser.add_argument("--batch", metavar="N", type=int, help="vectors between two program passes (default 10)")
+    parser.add_argument("--rate", metavar="ETA", type=float, help="learning rate on the mean of a batch (default 0.1)")
+    parser.add_argument("--weight-scale", metavar="W", type=float, help="weight at full-scale conductance (default 1)")
+    parser.add_argument("--samples", metavar="N", type=int, help="train on the first N samples only (default all)")
+    parser.add_argument("-o", "--output", metavar="RUN", help="folder of the run: checkpoints, result, picture")
+    parser.add_argument("--resume", action="store_true", help="continue the run in the folder given by -o")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Train, show progress, and return the figures of the run."""
+    from crosstrain.progress import training_progress
+    from crosstrain_model.training.run import Run
+
+    plan, folder = _request(args)
+    training = Run(args.design, plan, _factory(plan.through), folder)
+    with training_progress(training) as listener:
+        training.learn(listener)
+    figures = {
+        "scheme": args.design.scheme,
+        **{name: getattr(plan, name) for name in ("network", "data", "through", "epochs")},
+        **training.figures(),
+    }
+    figures["ok"] = training.history.mismatches == 0
+    if folder is not None:
+        _finish(training, folder, figures)
+    _print(figures, folder)
+    return figures
+
+
+def _request(args: argparse.Namespace) -> tuple[Plan, RunFolder | None]:
+    """The plan asked for and the folder it goes to; on --resume the stored plan, with which the options must agree."""
+    from crosstrain_model.training.folder import RunError, RunFolder
+    from crosstrain_model.training.plan import Plan
+
+    asked = {name: getattr(args, name) for name in PLAN_OPTIONS if getattr(args, name) is not None}
+    folder = RunFolder(Path(args.output)) if args.output else None
+    if not args.resume:
+        plan = Plan(seed=args.design.seed, **asked)
+        if folder is not None:
+            folder.create(args.design, plan)
+        return plan, folder
+    if folder is None:
+        raise RunError("train: --resume needs the folder of the run: -o RUN")
+    design, stored = folder.read_request()
+    if design != args.design:
+        raise RunError(f"{folder.path}: was started with another design than {args.source} (see design.toml there)")
+    for name, value in asked.items():
+        if name != "epochs" and value != getattr(stored, name):
+            raise RunError(f"{folder.path}: was started with {name} = {getattr(stored, name)}, not {value}")
+    return dataclasses.replace(stored, epochs=asked.get("epochs", stored.epochs)), folder
+
+
+def _factory(through: str) -> Any:
+    """What builds a tile: the bit-true model, or Verilog in lockstep with it."""
+    if through == "rtl":
+        from crosstrain_cosim.lockstep import rtl_tile
+
+        return rtl_tile
+    from crosstrain_model.tile import ModelTile
+
+    return lambda design, seed, tile: ModelTile(design, seed=seed, tile=tile)
+
+
+def _finish(training: Run, folder: RunFolder, figures: dict[str, Any]) -> None:
+    from crosstrain.result import to_json
+    from crosstrain_model.files import write_text_atomic
+    from crosstrain_model.training.picture import draw_curves
+
+    title = f"{training.design.name}: {training.plan.network} on {training.plan.data}, updates through {figures['through']}"
+    draw_curves(training.history, title, folder.picture)
+    write_text_atomic(folder.result, to_json(figures))
+
+
+def _print(figures: dict[str, Any], folder: RunFolder | None) -> None:
+    print(f"accuracy   {figures['accuracy']:.2f} %   golden FP32 {figures['golden_accuracy']:.2f} %")
+    print(f"pulses     {figures['pulses']:,} for {figures['updates']:,} weight updates")
+    if figures["through"] == "rtl":
+        print(f"lockstep   {figures['mismatches']} mismatches over all pulses, accumulators and weights")
+    print(f"speed      {figures['samples_per_second']:,.0f} samples/s")
+    if folder is not None:
+        print(f"picture    {folder.picture}")
