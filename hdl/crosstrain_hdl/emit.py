@@ -62,13 +62,18 @@ def emit(component, *, name, profile, header="", names=None):
     sources, ports = _convert_all(component, name, platform)
     rams = sorted(platform.rams)
     blackboxes = [RAM_BLACKBOX.format(name=ram_name(*ram), addr=address_width(ram[0]), width=ram[1]) for ram in rams]
-    verilog, netlist = run_pass("\n".join([*sources.values(), *blackboxes]), modules=list(sources), profile=profile)
-    known = {*sources, *(ram_name(*ram) for ram in rams)}
+    rtlil_text = "\n".join([*sources.values(), *blackboxes])
+    foreign = set(re.findall(r"^  cell \\(\S+)", rtlil_text, re.M)) - set(
+        re.findall(r"^module \\(\S+)", rtlil_text, re.M)
+    )
+    if foreign:
+        raise EmissionError(f"{name}: an instance of {min(foreign)}, which is not part of the emission")
+    verilog, netlist = run_pass(rtlil_text, modules=list(sources), profile=profile)
     lines = split_modules(verilog)
     texts = {}
     for module, order in ports.items():
         cells = netlist["modules"][module]
-        check_module(module, cells, profile=profile, known=known)
+        check_module(module, cells, profile=profile)
         plain = plain_names(cells, order)
         if names is not None:
             names[module] = {old: new for old, new in plain.items() if "$" not in old}
@@ -123,12 +128,14 @@ def _convert(component, module, platform):
             raise EmissionError(f"{type(component).__name__}.{port}: a Verilog keyword cannot be a port")
         ports[port] = (value, PortDirection.Input if is_input else PortDirection.Output)
     text, paths = rtlil.convert_fragment(fragment, ports, module, emit_src=False)
+    if not text.isascii():
+        found = re.search(r"\S*[^\x00-\x7f]\S*", text)
+        raise EmissionError(f"{type(component).__name__}: the name {found[0]} is not ASCII")
     if found := re.search(r"^module \\(\S*U\$\d\S*)", text, re.MULTILINE):
         raise EmissionError(f"{type(component).__name__}: sub-module {found[1]} has no name; add it by name")
     if found := re.search(r"connect \\CLK (?!\\clk \[0\]$|\\clk$)(.*)$", text, re.MULTILINE):
         raise EmissionError(f"{type(component).__name__}: a register's clock is {found[1].strip()}, not the port clk")
     return _mark_registers(text, registers, paths), list(ports)
-
 
 
 def _registers(fragment):

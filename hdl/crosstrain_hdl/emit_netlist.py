@@ -10,20 +10,15 @@ FORMAL = ("$check", "$print", "$assert", "$assume", "$cover", "$live", "$fair", 
 STATE = ("$dff", "$adff", "$sdff", "$aldff", "$dffsr", "$dlatch", "$adlatch", "$sr", "$mem", "$ff")
 
 
-def check_module(name, module, *, profile, known):
+def check_module(name, module, *, profile):
     """Raise EmissionError unless every register of a module is as the profile says.
 
     name, module : the module and its entry in Yosys' JSON netlist
-    known : names of the modules it may instantiate
     """
     clock = module["ports"]["clk"]["bits"]
     reset = module["ports"]["rst_n" if profile == "asic" else "rst"]["bits"]
     for cell_name, cell in module["cells"].items():
         kind, wires, settings = cell["type"], cell["connections"], cell["parameters"]
-        if not kind.startswith("$"):
-            if kind not in known:
-                raise EmissionError(f"{name}: {cell_name} is an instance of {kind}, which is not part of the emission")
-            continue
         if kind.startswith(FORMAL):
             raise EmissionError(f"{name}: a {kind[1:]} statement ({cell_name}) cannot be emitted")
         if not kind.startswith(STATE):
@@ -66,15 +61,15 @@ def unread_bits(module, names):
         if all(unread):
             found.append(names[net])
         else:
-            found += [f"{names[net]}{span}" for span in _spans(unread)]
+            found += [f"{names[net]}{span}" for span in _spans(unread, entry.get("offset", 0))]
     return found
 
 
-def _spans(flags):
-    """Ranges of set flags as Verilog selections, high to low: [F, T, T, F, T] is "[2:1]", "[4]"."""
+def _spans(flags, offset):
+    """Ranges of set flags as Verilog selections of a net that starts at `offset`: [F, T, T, F, T] is "[2:1]", "[4]"."""
     spans = []
     start = None
-    for index, flag in enumerate([*flags, False]):
+    for index, flag in enumerate([*flags, False], offset):
         if flag and start is None:
             start = index
         elif not flag and start is not None:

@@ -47,8 +47,9 @@ def plain_names(module, ports):
     module : its entry in Yosys' JSON netlist
     ports : its ports, whose names never change
 
-    Hierarchy becomes an underscore. A net that an instance drives is named after the instance and its port. A net that
-    Yosys had to name after its neighbours (`sum_$add_Y_$mux_A`) keeps the name it starts from, with a number.
+    Hierarchy becomes an underscore. Instances are called `u_<name>`, for Verilator warns of a unit whose signal is
+    called like an instance beside it. A net that an instance drives is named after the instance and its port. A net
+    that Yosys had to name after its neighbours (`sum_$add_Y_$mux_A`) keeps the name it starts from, with a number.
     """
     result = {port: port for port in ports}
     taken = set(ports)
@@ -57,8 +58,9 @@ def plain_names(module, ports):
         if name in result or (name in module["cells"] and "$" in module["cells"][name]["type"]):
             continue
         wanted = driven.get(name, name)
-        stem = re.sub(r"\W+", "_", CHAIN.sub("", wanted)).strip("_") or "net"
+        stem = re.sub(r"\W+", "_", CHAIN.sub("", wanted), flags=re.ASCII).strip("_") or "net"
         stem = re.sub(r"__+", "_", stem if stem[0].isalpha() else f"net_{stem}")
+        stem = f"u_{stem}" if name in module["cells"] else stem
         plain, number = stem, 0
         while plain in taken or plain in KEYWORDS or ("$" in wanted and number == 0):
             number += 1

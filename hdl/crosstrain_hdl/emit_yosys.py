@@ -41,7 +41,8 @@ write_json netlist.json
 write_verilog -noattr -noparallelcase design.v
 """
 
-# Operands get the width of the operation, so that no tool has to extend or cut them without being told.
+# Operands get the width of the operation, so that no tool has to extend or cut them without being told. Where equal
+# widths leave signs without a meaning, {sign} is 0 and the text has no $signed.
 PAD_HEAD = """\
 (* techmap_celltype = "{op}" *)
 module pad_{name} (A, B, Y);
@@ -52,13 +53,14 @@ module pad_{name} (A, B, Y);
 
 PAD_BINARY = """\
   localparam S = A_SIGNED && B_SIGNED;
-  wire _TECHMAP_FAIL_ = A_WIDTH == Y_WIDTH && B_WIDTH == Y_WIDTH;
+  localparam T = S && {sign};
+  wire _TECHMAP_FAIL_ = A_WIDTH == Y_WIDTH && B_WIDTH == Y_WIDTH && A_SIGNED == T && B_SIGNED == T;
   wire [Y_WIDTH-1:0] a, b;
   generate
     if (S) begin assign a = $signed(A); assign b = $signed(B); end
     else begin assign a = A; assign b = B; end
   endgenerate
-  \\{op} #(.A_SIGNED(S), .B_SIGNED(S), .A_WIDTH(Y_WIDTH), .B_WIDTH(Y_WIDTH), .Y_WIDTH(Y_WIDTH))
+  \\{op} #(.A_SIGNED(T), .B_SIGNED(T), .A_WIDTH(Y_WIDTH), .B_WIDTH(Y_WIDTH), .Y_WIDTH(Y_WIDTH))
     _TECHMAP_REPLACE_ (.A(a), .B(b), .Y(Y));
 endmodule
 """
@@ -66,14 +68,15 @@ endmodule
 PAD_COMPARE = """\
   localparam S = A_SIGNED && B_SIGNED;
   localparam W = A_WIDTH > B_WIDTH ? A_WIDTH : B_WIDTH;
-  wire _TECHMAP_FAIL_ = A_WIDTH == B_WIDTH && Y_WIDTH == 1;
+  localparam T = S && {sign};
+  wire _TECHMAP_FAIL_ = A_WIDTH == B_WIDTH && Y_WIDTH == 1 && A_SIGNED == T && B_SIGNED == T;
   wire [W-1:0] a, b;
   wire y;
   generate
     if (S) begin assign a = $signed(A); assign b = $signed(B); end
     else begin assign a = A; assign b = B; end
   endgenerate
-  \\{op} #(.A_SIGNED(S), .B_SIGNED(S), .A_WIDTH(W), .B_WIDTH(W), .Y_WIDTH(1))
+  \\{op} #(.A_SIGNED(T), .B_SIGNED(T), .A_WIDTH(W), .B_WIDTH(W), .Y_WIDTH(1))
     _TECHMAP_REPLACE_ (.A(a), .B(b), .Y(y));
   assign Y = y;
 endmodule
@@ -81,13 +84,14 @@ endmodule
 
 PAD_SHIFT = """\
   localparam W = A_WIDTH > Y_WIDTH ? A_WIDTH : Y_WIDTH;
-  wire _TECHMAP_FAIL_ = A_WIDTH == Y_WIDTH && "{op}" == "{to}";
+  localparam T = A_SIGNED && {sign};
+  wire _TECHMAP_FAIL_ = A_WIDTH == Y_WIDTH && A_SIGNED == T && "{op}" == "{to}" || B_SIGNED;
   wire [W-1:0] a, y;
   generate
     if (A_SIGNED) assign a = $signed(A);
     else assign a = A;
   endgenerate
-  \\{to} #(.A_SIGNED(A_SIGNED), .B_SIGNED(0), .A_WIDTH(W), .B_WIDTH(B_WIDTH), .Y_WIDTH(W))
+  \\{to} #(.A_SIGNED(T), .B_SIGNED(0), .A_WIDTH(W), .B_WIDTH(B_WIDTH), .Y_WIDTH(W))
     _TECHMAP_REPLACE_ (.A(a), .B(B), .Y(y));
   assign Y = y;
 endmodule
@@ -98,13 +102,13 @@ PAD_UNARY = """\
 module pad_{name} (A, Y);
   parameter A_SIGNED = 0; parameter A_WIDTH = 1; parameter Y_WIDTH = 1;
   input [A_WIDTH-1:0] A; output [Y_WIDTH-1:0] Y;
-  wire _TECHMAP_FAIL_ = A_WIDTH == Y_WIDTH;
+  wire _TECHMAP_FAIL_ = A_WIDTH == Y_WIDTH && !A_SIGNED;
   wire [Y_WIDTH-1:0] a;
   generate
     if (A_SIGNED) assign a = $signed(A);
     else assign a = A;
   endgenerate
-  \\{op} #(.A_SIGNED(A_SIGNED), .A_WIDTH(Y_WIDTH), .Y_WIDTH(Y_WIDTH)) _TECHMAP_REPLACE_ (.A(a), .Y(Y));
+  \\{op} #(.A_SIGNED(0), .A_WIDTH(Y_WIDTH), .Y_WIDTH(Y_WIDTH)) _TECHMAP_REPLACE_ (.A(a), .Y(Y));
 endmodule
 """
 
@@ -134,7 +138,7 @@ module finish_reduce_{op} (A, Y);
   input [A_WIDTH-1:0] A; output [Y_WIDTH-1:0] Y;
   wire _TECHMAP_FAIL_ = A_WIDTH != 2 || Y_WIDTH != 1;
   \\${op} #(.A_SIGNED(0), .B_SIGNED(0), .A_WIDTH(1), .B_WIDTH(1), .Y_WIDTH(1))
-    _TECHMAP_REPLACE_ (.A(A[0]), .B(A[1]), .Y(Y));
+    _TECHMAP_REPLACE_ (.A(A[0]), .B(A[A_WIDTH-1]), .Y(Y));
 endmodule
 """
 
@@ -169,12 +173,12 @@ def pad_text():
     """Techmap library that pads operands."""
     parts = []
     for op in ("$add", "$sub", "$mul", "$and", "$or", "$xor", "$xnor"):
-        parts.append((PAD_HEAD + PAD_BINARY).format(op=op, name=op[1:]))
+        parts.append((PAD_HEAD + PAD_BINARY).format(op=op, name=op[1:], sign=int(op == "$mul")))
     for op in ("$eq", "$ne", "$lt", "$le", "$gt", "$ge"):
-        parts.append((PAD_HEAD + PAD_COMPARE).format(op=op, name=op[1:]))
+        parts.append((PAD_HEAD + PAD_COMPARE).format(op=op, name=op[1:], sign=int(op not in ("$eq", "$ne"))))
     shifts = {"$shl": "$shl", "$sshl": "$shl", "$shr": "$shr", "$sshr": "$sshr", "$shift": "$shr", "$shiftx": "$shr"}
     for op, to in shifts.items():
-        parts.append((PAD_HEAD + PAD_SHIFT).format(op=op, to=to, name=op[1:]))
+        parts.append((PAD_HEAD + PAD_SHIFT).format(op=op, to=to, name=op[1:], sign=int(to == "$sshr")))
     for op in ("$not", "$neg", "$pos"):
         parts.append(PAD_UNARY.format(op=op, name=op[1:]))
     return "\n".join(parts)

@@ -33,13 +33,13 @@ module {name} (
   input  wire W0_en,
   input  wire {data} W0_data
 );
-  reg {data} words [0:{last}];
+  reg {data} contents [0:{last}];
 
   always @(posedge R0_clk)
-    if (R0_en) R0_data <= words[{read}];
+    if (R0_en) R0_data <= contents[{read}];
 
   always @(posedge W0_clk)
-    if (W0_en) words[{write}] <= W0_data;
+    if (W0_en) contents[{write}] <= W0_data;
 {unused}endmodule
 """
 
@@ -67,6 +67,7 @@ class Memory1R1W(wiring.Component):
     def __init__(self, depth: int, width: int):
         for field, value in (("depth", depth), ("width", width)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                self._MustUse__silence = True  # Amaranth would also warn that the refused component is never used
                 raise ValueError(f"Memory1R1W.{field} must be an integer of at least 1, not {value!r}")
         self.depth = depth
         self.width = width

@@ -144,3 +144,54 @@ class Nest(wiring.Component):
         ]
         m.d.sync += self.best.eq(Mux(ab > c, ab, c))
         return m
+
+
+class Mixture(wiring.Component):
+    """What is left of the operators: parts, shifts by signals, reductions, matches, replicas, mixed signs, slices."""
+
+    def __init__(self):
+        super().__init__(
+            {
+                "a": In(9),
+                "b": In(signed(4)),
+                "n": In(4),
+                "mixed": Out(signed(14)),
+                "part": Out(3),
+                "word": Out(2),
+                "shifted": Out(signed(12)),
+                "flags": Out(7),
+                "twice": Out(18),
+                "halves": Out(8),
+                "picked": Out(5),
+                "spread": Out(signed(6)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        table = Array(Signal(5, name=f"table_{i}", init=3 * i) for i in range(5))
+        m.d.comb += [
+            self.mixed.eq(self.a - (self.b * 3) + (self.b > self.n)),
+            self.part.eq(self.a.bit_select(self.n, 3)),
+            self.word.eq(self.a.word_select(self.n[:2], 2)),
+            self.shifted.eq((self.b << self.n[:3]) ^ (self.b >> self.n)),
+            self.flags[0].eq(self.a.all()),
+            self.flags[1].eq(self.a.any() & ~self.b[0]),
+            self.flags[2].eq(self.a.xor()),
+            self.flags[3].eq(self.a.matches("1-------0")),
+            self.flags[4].eq(self.b == self.n),
+            self.flags[5].eq(self.b.as_unsigned() < self.n),
+            self.flags[6].eq((self.a != self.n) | (self.b <= -3)),
+            self.twice.eq(self.a.replicate(2)),
+            self.picked.eq(table[self.n]),
+        ]
+        with m.Switch(self.n):
+            with m.Case(0, 3):
+                m.d.sync += self.halves[:4].eq(self.b)
+            with m.Case("1-1-"):
+                m.d.sync += self.halves[4:].eq(self.a[:4])
+            with m.Case(12):
+                m.d.sync += [table[self.a[:2]].eq(self.a[2:]), self.spread.eq(self.b)]
+            with m.Default():
+                m.d.sync += self.spread.eq(self.spread + 1)
+        return m
