@@ -97,7 +97,8 @@ def _finish(training: Run, folder: RunFolder, figures: dict[str, Any]) -> None:
     from crosstrain_model.files import write_text_atomic
     from crosstrain_model.training.picture import draw_curves
 
-    title = f"{training.design.name}: {training.plan.network} on {training.plan.data}, updates through {figures['through']}"
+    plan = training.plan
+    title = f"{training.design.name}: {plan.network} on {plan.data}, updates through {plan.through}"
     draw_curves(training.history, title, folder.picture)
     write_text_atomic(folder.result, to_json(figures))
 

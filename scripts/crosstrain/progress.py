@@ -20,7 +20,8 @@ def training_progress(training: Run) -> Iterator[Callable[[Run], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(), TextColumn("epoch {task.fields[epoch]}"), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
+    texts = (TextColumn("epoch {task.fields[epoch]}"), TextColumn("{task.fields[said]}"))
+    columns = (BarColumn(), *texts, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("train", total=training.batches, completed=training.history.batches, epoch="", said="")
 
