@@ -41,6 +41,16 @@ def _pointer_to(element: Any) -> Any:
     return intrinsic(cast)
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def ones(typingctx: Any, word: Any) -> Any:
+    """Population count of a uint32, as the one instruction that processors have for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int32(types.uint32), generate
+
+
 to_int16 = _pointer_to(types.int16)
 to_int32 = _pointer_to(types.int32)
 to_int64 = _pointer_to(types.int64)
@@ -75,33 +85,39 @@ def z_of(h: Any) -> Any:
 
 
 @compiled
-def _block(g: Array, parts: Any, up: Array, total: Array, settings: Any, start: Any, stride: Any) -> None:
-    """All pulses of one block of columns; `start` is word 0 of its first column."""
+def _pulse_columns(g: Array, parts: Any, up: Array, total: Array, settings: Any, key: Any) -> None:
+    """All pulses of one row.  Indices are unsigned, which spares the test for an index from the end."""
     step_up, slope_up, step_down, slope_down, low, high = parts
-    exponent, strength, of_step = settings
-    most = np.uint8(0)
-    for c in range(total.size):
-        most = max(most, total[c])
+    scale, strength, of_step = settings
+    start, stride = key
     column_stride = np.uint32(stride << np.uint32(8))
-    for j in range(most):
-        pulse = np.uint8(j)
-        first = np.uint32(start + np.uint32(stride * np.uint32(j)))
-        for c in range(g.size):
-            rising = up[c] > pulse
-            old = g[c]
-            a = np.int32(step_up[c] if rising else step_down[c])
-            k = np.int32(slope_up[c] if rising else slope_down[c])
-            slope = np.int32(np.int32(np.int32(k * np.int32(old >> 6)) + np.int32(8192)) >> 14)
-            step = np.int32(a - slope)
-            step = max(step, np.int32(0)) if rising else min(step, np.int32(0))
-            if strength != 0:
-                z = z_of(mix(np.uint32(first + np.uint32(np.uint32(c) * column_stride))))
-                zs = np.int32(np.int32(z * strength) >> 6)
-                base = step if of_step else a
-                step = np.int32(step + np.int32(np.int32(np.int32(base * zs) + np.int32(2048)) >> 12))
-            moved = np.int32(old + np.int32(step << exponent))
-            moved = min(max(moved, np.int32(np.int32(low[c]) << 6)), np.int32(np.int32(high[c]) << 6))
-            g[c] = moved if total[c] > pulse else old
+    width = np.uint64(g.size)
+    for first in range(np.uint64(0), width, np.uint64(BLOCK)):
+        end = min(np.uint64(first + np.uint64(BLOCK)), width)
+        most = np.uint8(0)
+        for c in range(first, end):
+            most = max(most, total[c])
+        for j in range(most):
+            pulse = np.uint8(j)
+            word = np.uint32(start + np.uint32(stride * np.uint32(j)))
+            for c in range(first, end):
+                rising = up[c] > pulse
+                old = g[c]
+                # Both are loaded and masked: a choice between two addresses would become a gather.
+                mask = np.int32(-1) if rising else np.int32(0)
+                a = np.int32(step_down[c] ^ (np.int32(step_up[c] ^ step_down[c]) & mask))
+                k = np.int32(slope_down[c] ^ (np.int32(slope_up[c] ^ slope_down[c]) & mask))
+                slope = np.int32(np.int32(np.int32(k * np.int32(old >> 6)) + np.int32(8192)) >> 14)
+                step = np.int32(a - slope)
+                step = max(step, np.int32(0)) if rising else min(step, np.int32(0))
+                if strength != 0:
+                    z = z_of(mix(np.uint32(word + np.uint32(np.uint32(c) * column_stride))))
+                    zs = np.int32(np.int32(z * strength) >> 6)
+                    base = step if of_step else a
+                    step = np.int32(step + np.int32(np.int32(np.int32(base * zs) + np.int32(2048)) >> 12))
+                moved = np.int32(old + np.int32(step * scale))
+                moved = min(max(moved, np.int32(np.int32(low[c]) << 6)), np.int32(np.int32(high[c]) << 6))
+                g[c] = moved if total[c] > pulse else old
 
 
 @compiled
@@ -127,12 +143,9 @@ def pulse_row(context: Array, row: int, up: Array, total: Array, kind: int, numb
     slope_down = carray(to_int16(context[at.SLOPE_DOWN]), (rows, width))[row]
     low = carray(to_int16(context[at.LOW]), (rows, width))[row]
     high = carray(to_int16(context[at.HIGH]), (rows, width))[row]
-    settings = (np.int32(context[at.EXPONENT]), np.int32(context[at.NOISE]), context[at.NOISE_OF_STEP] != 0)
-    for b in range(0, width, BLOCK):
-        e = min(b + BLOCK, width)
-        parts = (step_up[b:e], slope_up[b:e], step_down[b:e], slope_down[b:e], low[b:e], high[b:e])
-        first = np.uint32(start + np.uint32(np.uint32(b << 8) * stride))
-        _block(g[b:e], parts, up[b:e], total[b:e], settings, first, stride)
+    settings = (np.int32(1 << context[at.EXPONENT]), np.int32(context[at.NOISE]), context[at.NOISE_OF_STEP] != 0)
+    parts = (step_up, slope_up, step_down, slope_down, low, high)
+    _pulse_columns(g, parts, up, total, settings, (start, stride))
     levels = carray(to_int16(context[at.LEVELS]), (rows, columns))[row]
     refresh_row(g, levels, context[at.WIRING] != at.SINGLE)
     if context[at.PULSES] != 0:
@@ -193,15 +206,6 @@ def program_rows(context: Array, rows: Array, counts: Array, delivered: Array) -
 
 
 @compiled
-def ones(h: Any) -> Any:
-    """Population count of a 32-bit word, by halves, quarters, bytes."""
-    h = np.uint32(h - ((h >> np.uint32(1)) & np.uint32(0x55555555)))
-    h = np.uint32((h & np.uint32(0x33333333)) + ((h >> np.uint32(2)) & np.uint32(0x33333333)))
-    h = np.uint32((h + (h >> np.uint32(4))) & np.uint32(0x0F0F0F0F))
-    return np.int32(np.uint32(h * np.uint32(0x01010101)) >> np.uint32(24))
-
-
-@compiled
 def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: Array) -> int:
     """Engine.train: bits uint32, signs int8."""
     wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
@@ -213,7 +217,7 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
             continue
         pulses, sign, word = 0, -np.int32(x_sign[r]), x_bits[r]
         for c in range(d_bits.size):
-            pulses += _expand(wiring, c, np.int32(sign * np.int32(d_sign[c]) * ones(word & d_bits[c])), up, total)
+            pulses += _expand(wiring, c, np.int32(sign * np.int32(d_sign[c]) * ones(np.uint32(word & d_bits[c]))), up, total)
         if pulses:
             pulse_row(context, r, up, total, noise.TRAIN, counters[4])
         delivered += pulses

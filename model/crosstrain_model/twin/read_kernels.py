@@ -58,14 +58,13 @@ def _forward_sums(levels: Array, weights: Array, chunk: int, sums: Array) -> Non
 def _backward_sums(levels: Array, weights: Array, chunk: int, sums: Array) -> None:
     """sums[r] = sum of levels[c] * weights[r, c]; `levels` int16 by then, so that products pair up in one instruction."""
     short = levels.astype(np.int16)
-    for r in range(sums.size):
-        total, line = np.int64(0), weights[r]
-        for first in range(0, short.size, chunk):
-            last = min(first + chunk, short.size)
-            some, codes = line[first:last], short[first:last]
+    columns, most = np.uint64(short.size), np.uint64(chunk)
+    for r in range(np.uint64(0), np.uint64(sums.size)):
+        total = np.int64(0)
+        for first in range(np.uint64(0), columns, most):
             part = np.int32(0)
-            for c in range(codes.size):
-                part = np.int32(part + np.int32(np.int32(codes[c]) * np.int32(some[c])))
+            for c in range(first, min(np.uint64(first + most), columns)):
+                part = np.int32(part + np.int32(np.int32(short[c]) * np.int32(weights[r, c])))
             total += part
         sums[r] = total
 

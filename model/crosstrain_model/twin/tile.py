@@ -77,6 +77,11 @@ class ArrayTile:
         return device.ONE * (2 if self.wiring.pair else 1)
 
     @property
+    def pulse_step(self) -> float:
+        """Mean change of a weight by one pulse at weight 0, relative to full scale."""
+        return 2.0 / (self.design.device.states * self.wiring.share)
+
+    @property
     def weights(self) -> npt.NDArray[np.int32]:
         """Integer weights [rows, columns] in units of 1 / weight_one: g, or g_plus - g_minus (a copy)."""
         return self.wiring.weights(self.g)
@@ -197,7 +202,7 @@ class ArrayTile:
         rows = np.asarray(rows, dtype=np.int64)
         if rows.ndim != 1 or (rows.size and not (0 <= rows.min() and rows.max() < self.rows)):
             raise ValueError(f"ArrayTile.program_rows rows: must be [M] of 0..{self.rows - 1}")
-        return self._engine.program_rows(rows, self._counts(counts, (rows.size, self.columns)).astype(np.int16))
+        return self._engine.program_rows(rows, self._counts(counts, (rows.size, self.columns)))
 
     def pulse_train(self, x_bits: Ints, d_bits: Ints, x_sign: Ints, d_sign: Ints) -> int:
         """A whole train of up to 31 slots, both phases: every coincidence of a row's and a column's bits is one pulse.
@@ -207,12 +212,12 @@ class ArrayTile:
         """
         lines = []
         for name, value, size in (("x_bits", x_bits, self.rows), ("d_bits", d_bits, self.columns)):
-            bits = self._shaped(f"pulse_train {name}", value, (size,))
+            bits = self._whole(f"pulse_train {name}", value, (size,))
             if bits.min() < 0 or bits.max() >= 1 << 31:
                 raise ValueError(f"ArrayTile.pulse_train {name} = {bits.max()}: at most 31 slots, bits 0..30")
             lines.append(bits.astype(np.uint32))
         signs = (("x_sign", x_sign, self.rows), ("d_sign", d_sign, self.columns))
-        sx, sd = (np.sign(self._shaped(f"pulse_train {name}", value, (size,))).astype(np.int8) for name, value, size in signs)
+        sx, sd = (np.sign(self._whole(f"pulse_train {name}", value, (size,))).astype(np.int8) for name, value, size in signs)
         return self._engine.train(np.where(sx != 0, lines[0], np.uint32(0)), np.where(sd != 0, lines[1], np.uint32(0)), sx, sd)
 
     def hook_pointer(self) -> tuple[int, int]:
@@ -228,17 +233,21 @@ class ArrayTile:
         if not 0 <= row < self.rows:
             raise ValueError(f"ArrayTile.row = {row}: must be 0..{self.rows - 1}")
 
-    def _shaped(self, name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    def _whole(self, name: str, value: Ints, shape: tuple[int, ...]) -> Ints:
         value = np.asarray(value)
         if value.shape != shape or value.dtype.kind not in "iu":
             raise ValueError(f"ArrayTile.{name} = {value.dtype} {value.shape}: must be integers {shape}")
-        return value.astype(np.int64)
-
-    def _counts(self, value: Ints, shape: tuple[int, ...], low: int = -255) -> npt.NDArray[np.int64]:
-        value = self._shaped("counts", value, shape)
-        if value.size and (value.min() < low or value.max() > 255):
-            raise ValueError(f"ArrayTile.counts = {value.flat[np.abs(value).argmax()]}: must be {low}..255")
         return value
+
+    def _shaped(self, name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+        return self._whole(name, value, shape).astype(np.int64)
+
+    def _counts(self, value: Ints, shape: tuple[int, ...], low: int = -255) -> npt.NDArray[np.int16]:
+        """Counts in their own small type; only the extremes are looked at, for these calls are frequent."""
+        value = self._whole("counts", value, shape)
+        if value.size and (value.min() < low or value.max() > 255):
+            raise ValueError(f"ArrayTile.counts = {value.min()}..{value.max()}: must be {low}..255")
+        return np.ascontiguousarray(value, dtype=np.int16)
 
 
 def _compiled(tile: ArrayTile) -> Engine:
