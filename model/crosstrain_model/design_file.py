@@ -113,7 +113,7 @@ def _path(source: str) -> Path:
     """`source` as a path, unless it can only be the name of a preset that does not exist."""
     looks_like_path = source.endswith(".toml") or "/" in source
     try:
-        if looks_like_path or Path(source).exists():
+        if looks_like_path or (source and Path(source).exists()):
             return Path(source)
     except (OSError, ValueError):  # too long for a name, or a zero byte in it
         pass

@@ -1,0 +1,373 @@
+"""Design files: round trips, hashes, presets, and one line for everything that can be wrong with one."""
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crosstrain_model import design_file, design_page
+from crosstrain_model.design import HARDWARE_SECTIONS, Array, Bus, Design, Device, Formats, Pulse, Update
+from crosstrain_model.design_file import (
+    DesignError,
+    design_hash,
+    field_paths,
+    hardware_hash,
+    load_design,
+    preset_names,
+    resolve_toml,
+    section_types,
+)
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "design-file.md"
+
+
+def refusal(source, overrides=()) -> str:
+    """The message with which a design is refused: always one line."""
+    with pytest.raises(DesignError) as refused:
+        load_design(str(source), overrides)
+    message = str(refused.value)
+    assert message.isprintable()
+    assert len(message) < 400
+    return message
+
+
+def from_text(folder: Path, text: str | bytes) -> str:
+    """Path of a design file in the folder worked in."""
+    (folder / "d.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return "d.toml"
+
+
+# --- random designs --------------------------------------------------------------------------------------------
+
+
+def values_of(field):
+    """Strategy for one field by its own metadata."""
+    meta = field.metadata
+    if "choices" in meta:
+        return st.sampled_from(meta["choices"])
+    if "flag" in meta:
+        return st.booleans()
+    if "real" in meta:
+        return st.floats(meta["low"], meta["high"]) | st.integers(-(-meta["low"] // 1), int(meta["high"]))
+    if "low" in meta:
+        return st.integers(meta["low"], meta["high"])
+    return st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,30}-1", fullmatch=True)  # no keyword ends so
+
+
+def sections(cls, **fixed):
+    names = [field for field in dataclasses.fields(cls) if field.name not in fixed]
+    return st.builds(cls, **{field.name: values_of(field) for field in names}, **fixed)
+
+
+@st.composite
+def designs(draw) -> Design:
+    """Valid designs, with the rules between fields kept by construction."""
+    columns = draw(st.integers(1, 1024))
+    lanes = draw(st.integers(1, min(64, columns)))
+    accumulator = draw(st.integers(8, 32))
+    shift_in_place = draw(st.booleans())
+    powers = st.integers(0, accumulator - 2).map(lambda power: 2**power)
+    codes = [codes for codes in range(1, 65) if codes % lanes == 0 or lanes % codes == 0]
+    limit = draw(st.integers(1, 2**28 - 1))
+    parts = {
+        "array": sections(Array, columns=st.just(columns), lanes=st.just(lanes)),
+        "formats": sections(Formats, accumulator=st.just(accumulator)),
+        "update": sections(
+            Update,
+            threshold=powers if shift_in_place else st.integers(1, 2 ** (accumulator - 1) - 1),
+            threshold_power_of_two=st.just(shift_in_place),
+        ),
+        "pulse": sections(
+            Pulse,
+            width_limit=st.just(limit),
+            width_set=st.integers(1, limit),
+            width_reset=st.integers(1, limit),
+            timeout=st.integers(2**29, 2**32 - 1),
+        ),
+        "bus": sections(Bus, stream_codes=st.sampled_from([0, *codes])),
+        **{name: sections(section_types()[name]) for name in ("device", "converters")},
+    }
+    return draw(sections(Design, **parts))
+
+
+@settings(deadline=None, derandomize=True)
+@given(designs())
+def test_what_is_written_reads_back(tmp_path_factory, design):
+    path = tmp_path_factory.getbasetemp() / "written.toml"
+    text = resolve_toml(design)
+    path.write_text(text)
+    again = load_design(str(path))
+    assert again == design
+    assert resolve_toml(again) == text
+    assert (design_hash(again), hardware_hash(again)) == (design_hash(design), hardware_hash(design))
+
+
+@settings(deadline=None, derandomize=True)
+@given(designs(), st.data())
+def test_overrides_reach_every_field(design, data):
+    """A preset with every field of another design put over it, in random order, is that design."""
+    tables = design_file.as_tables(design)
+    flat = {key: value for key, value in tables.items() if key not in section_types()}
+    flat |= {f"{name}.{key}": value for name in section_types() for key, value in tables[name].items()}
+    assert set(flat) == set(field_paths())
+    quoted = {key: json.dumps(value) if data.draw(st.booleans()) else value for key, value in flat.items()}
+    overrides = [f"{key}={str(value).lower() if value in (True, False) else value}" for key, value in quoted.items()]
+    assert load_design("mp-8", data.draw(st.permutations(overrides))) == design
+
+
+# --- hashes ----------------------------------------------------------------------------------------------------
+
+
+def test_every_field_counts_in_the_hash_and_the_right_ones_in_the_hardware_hash():
+    base = load_design("mp-64")
+    changes = {
+        "name": "mp_64b",
+        "profile": "asic",
+        "threshold_power_of_two": True,
+        "ledger": True,
+        "kind": "ideal",
+        "noise_base": "zero",
+        "pair": "push-pull",
+        "rounding": "truncate",
+        "remainder": "clear",
+    }
+    hashes = {design_hash(base)}
+    for path in field_paths():
+        section, _, name = path.rpartition(".")
+        if name == "scheme":  # one row so far
+            continue
+        owner = getattr(base, section) if section else base
+        old = getattr(owner, name)
+        changed = dataclasses.replace(owner, **{name: changes.get(name, old + 1 if type(old) is int else old / 2 + 0.1)})
+        design = dataclasses.replace(base, **{section: changed}) if section else changed
+        assert design != base, path
+        hashes.add(design_hash(design))
+        of_hardware = section in HARDWARE_SECTIONS or path in ("name", "profile", "ledger")
+        assert (hardware_hash(design) != hardware_hash(base)) == of_hardware, path
+    assert len(hashes) == len(field_paths())
+
+
+def test_one_design_one_hash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    as_integers = from_text(tmp_path, "[device]\nsigma_dd = 1\nsigma_cc = 0\n[converters]\nadc_range = 4\n")
+    one = load_design(as_integers)
+    other = load_design(from_text(tmp_path, "[converters]\nadc_range=4.0\n[device]\nsigma_cc=-0.0\nsigma_dd=1.0\n"))
+    direct = Design(device=Device(sigma_dd=1), converters=dataclasses.replace(Design().converters, adc_range=4))
+    assert one == other == direct
+    assert design_hash(one) == design_hash(other) == design_hash(direct)
+    assert resolve_toml(one) == resolve_toml(other) == resolve_toml(direct)
+
+
+def test_hashes_do_not_depend_on_the_process():
+    program = (
+        "from crosstrain_model.design_file import *\n"
+        "d = load_design('mp-8'); print(design_hash(d), hardware_hash(d), resolve_toml(d))"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    design = load_design("mp-8")
+    assert told == {f"{design_hash(design)} {hardware_hash(design)} {resolve_toml(design)}\n"}
+    assert re.fullmatch("[0-9a-f]{64}", design_hash(design))
+
+
+# --- presets ---------------------------------------------------------------------------------------------------
+
+
+def test_presets():
+    assert preset_names() == ["mp-8", "mp-64", "mp-512"]
+    for name in preset_names():
+        design = load_design(name)
+        size = int(name.partition("-")[2])
+        assert (design.name, design.scheme, design.array.rows, design.array.columns) == (name, "mp", size, size)
+        assert (design.device.kind, design.device.states, design.device.sigma_dd) == ("soft-bounds", 64, 0.3)
+        assert design.array.pair == "single"
+    assert [load_design(name).array.lanes for name in preset_names()] == [4, 16, 16]
+
+
+def test_a_preset_wins_over_a_file_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mp-8", "bare"):
+        (tmp_path / name).write_text('name = "mine"\n')
+    assert load_design("mp-8").name == "mp-8"
+    assert load_design("./mp-8").name == "mine"
+    assert load_design("bare").name == "mine"
+
+
+def test_overrides_on_a_preset():
+    design = load_design("mp-8", ["array.rows=13", "array.columns=7", "array.lanes=3", "profile=asic", "name = 'mine'"])
+    assert (design.array, design.profile, design.name) == (Array(rows=13, columns=7, lanes=3), "asic", "mine")
+    assert load_design("mp-8", ["array.rows=9", "array.rows = 0x0A"]).array.rows == 10
+    assert load_design("mp-8", ["array.rows=13"]).name == "mp-8"
+    assert design_hash(load_design("mp-8", ["array.rows=13"])) != design_hash(load_design("mp-8"))
+    assert load_design("mp-8", []) == load_design("mp-8", ["array.rows=8"])
+
+
+# --- what is wrong with a file ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[array]\nlanes = 9\n", "array.lanes = 9: must be 1..8 (array.columns)"),
+        ("[array]\ncolumns = 2\n", "array.lanes = 4: must be 1..2 (array.columns); lanes is the default here"),
+        ("[array]\nrows = 8.0\n", "array.rows = 8.0: must be an integer"),
+        ('[array]\nrows = "8"\n', 'array.rows = "8": must be an integer'),
+        ("[array]\nrows = [8]\n", "array.rows = [8]: must be an integer"),
+        ("[array.rows]\nx = 1\n", "array.rows = {'x': 1}: must be an integer"),
+        ("[array]\nrows = 2020-01-01\n", "array.rows = 2020-01-01: must be an integer"),
+        ("[array]\nrows = true\n", "array.rows = true: must be an integer"),
+        ("[array]\nrows = 0x" + "f" * 5000, "array.rows = (20000-bit integer): must be 1..1024"),
+        ("[device]\nsigma_dd = nan\n", "device.sigma_dd = nan: must be 0.0..1.0"),
+        ("[device]\nsigma_dd = true\n", "device.sigma_dd = true: must be a number"),
+        ("[update]\nthreshold = 0\n", "update.threshold = 0: must be 1..2147483647"),
+        ("[update]\nthreshold = 40000\n", "update.threshold = 40000: must be 1..32767 (formats.accumulator)"),
+        ("[formats]\nx = 13\n", "formats.x = 13: must be 2..12"),
+        (
+            "[pulse]\nwidth_limit = 5\n",
+            "pulse.width_set = 10: must be 1..5 (pulse.width_limit); width_set is the default here",
+        ),
+        ("ledger = 1\n", "ledger = 1: must be true or false"),
+        ("array = 3\n", "array = 3: is a section: must be a table, as [array]"),
+        ("[[array]]\nrows = 8\n", "array = [{'rows': 8}]: is a section: must be a table, as [array]"),
+        ('name = "8\\n"\n', 'name = "8\\n": must be letters, digits, - and _, not starting with a digit, at most 64'),
+        ("[name]\n", "name = {}: must be letters, digits, - and _, not starting with a digit, at most 64"),
+        ("schema = 'mp'\n", 'schema = "mp": unknown key; nearest is scheme'),
+        ("rows = 8\n", "rows = 8: unknown key; nearest is array.rows"),
+        ("[array]\nrow = 8\n", "array.row = 8: unknown key; nearest is array.rows"),
+        ("[array]\nthreshold = 8\n", "array.threshold = 8: unknown key; nearest is update.threshold"),
+        ("[arrays]\nrows = 8\n", "arrays: unknown section; nearest is array"),
+        ("[array.size]\nrows = 8\n", "array.size: unknown section; nearest is array.rows"),
+        ('"a\\u0007b" = 8\n', "a\\x07b = 8: unknown key; nearest is"),
+        ("rows\n", "line 1: Expected '=' after a key in a key/value pair"),
+        ("\n\n[array\nrows = 8\n", "line 3: Expected ']' at the end of a table declaration"),
+        ("[array]\nrows = 8\nrows = 9\n", "line 3: Cannot overwrite a value"),
+        ("name = 'mp\n", "line 1: "),
+        ("[array]\nrows =", "line 2: Invalid value"),
+        ("[array]\nrows = " + "9" * 5000, "a number is too long or brackets are too deep"),
+        ("x = " + "[" * 50000, "a number is too long or brackets are too deep"),
+        (b"# fine\nname = '\xff'\n", "line 2: not UTF-8 text (byte 0xff)"),
+        ("name = 'a'\n".encode("utf-16"), "line 1: not UTF-8 text (byte 0xff)"),
+        (b"#" * (2**20 + 1), "more than 1048576 bytes: too large for a design file"),
+    ],
+    ids=lambda value: repr(value[:25]),
+)
+def test_one_line_for_what_is_wrong(tmp_path, monkeypatch, text, message):
+    monkeypatch.chdir(tmp_path)
+    told = refusal(from_text(tmp_path, text))
+    assert told.startswith("d.toml: " + message) if message.endswith((": ", "is")) else told == "d.toml: " + message
+
+
+def test_a_byte_order_mark_and_the_ends_of_windows_lines_are_fine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_design(from_text(tmp_path, b"\xef\xbb\xbfname = 'a'\r\n[array]\r\nrows = 9\r\n")).array.rows == 9
+    assert load_design(from_text(tmp_path, "")) == Design()
+
+
+# --- what is wrong with a source -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("mp-9", "mp-9: no such preset or file; nearest preset is mp-8 (mp-8, mp-64, mp-512)"),
+        ("MP512", "MP512: no such preset or file; nearest preset is mp-512 (mp-8, mp-64, mp-512)"),
+        ("", ": no such preset or file; nearest preset is "),
+        ("nothing.toml", "nothing.toml: No such file or directory"),
+        ("no/where", "no/where: No such file or directory"),
+        (".", ".: is a folder: must be a TOML file"),
+        ("folder.toml", "folder.toml: is a folder: must be a TOML file"),
+        ("/dev/zero", "/dev/zero: more than 1048576 bytes: too large for a design file"),
+        ("a\0b", "a\\x00b: no such preset or file; nearest preset is "),
+        ("a\0b.toml", "a\\x00b.toml: embedded null byte"),
+        ("loop.toml", "loop.toml: Too many levels of symbolic links"),
+        ("x" * 300, "xxxxx"),
+        ("x" * 300 + ".toml", "xxxxx"),
+    ],
+)
+def test_sources(tmp_path, monkeypatch, source, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    told = refusal(source)
+    assert told.startswith(message) if message.endswith(("is ", "xxxxx")) else told == message
+
+
+def test_an_unreadable_file(tmp_path, monkeypatch):
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied", "secret.toml")
+
+    monkeypatch.setattr(Path, "open", refuse)  # root reads everything
+    assert refusal("secret.toml") == "secret.toml: Permission denied"
+
+
+# --- what is wrong with an override ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("array.rows", "--set array.rows: must be KEY=VALUE, as array.rows=13"),
+        ("=3", "--set =3: must be KEY=VALUE, as array.rows=13"),
+        ("", "--set : must be KEY=VALUE, as array.rows=13"),
+        ("array=3", "--set array=3: is a section: name a field of it, as array.rows"),
+        ("array.rowz=3", "--set array.rowz=3: unknown key; nearest is array.rows"),
+        ("rows=3", "--set rows=3: unknown key; nearest is array.rows"),
+        ("array.rows.x=3", "--set array.rows.x=3: unknown key; nearest is "),
+        ("array.rows=", 'mp-8: array.rows = "": must be an integer'),
+        ("array.rows=1O", 'mp-8: array.rows = "1O": must be an integer'),
+        ("array.rows=13.0", "mp-8: array.rows = 13.0: must be an integer"),
+        ("array.rows=[8]", "mp-8: array.rows = [8]: must be an integer"),
+        ("array.rows=8\nseed = 3", 'mp-8: array.rows = "8\\nseed = 3": must be an integer'),
+        ("array.rows=" + "9" * 5000, 'mp-8: array.rows = "9999'),
+        ("array.rows=" + "[" * 50000, 'mp-8: array.rows = "[[[['),
+        ("array.lanes=9", "mp-8: array.lanes = 9: must be 1..8 (array.columns)"),
+        ("profile=asicc", 'mp-8: profile = "asicc": must be one of fpga, asic'),
+        ("profile=", 'mp-8: profile = "": must be one of fpga, asic'),
+        ("update.threshold=0", "mp-8: update.threshold = 0: must be 1..2147483647"),
+        ("seed=-1", "mp-8: seed = -1: must be 0..4294967295"),
+    ],
+)
+def test_overrides_that_are_refused(override, message):
+    told = refusal("mp-8", [override])
+    assert told.startswith(message) if message.endswith(("is ", "9", "[")) else told == message
+
+
+def test_an_override_into_a_section_that_is_no_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = refusal(from_text(tmp_path, "array = 3\n"), ["array.rows=4"])
+    assert told == "d.toml: array = 3: is a section: must be a table, as [array]"
+
+
+# --- the page --------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_up_to_date():
+    assert PAGE.read_text() == design_page.page(), f"python -m crosstrain_model.design_page > {PAGE}"
+
+
+def test_every_field_has_a_docstring_of_its_own():
+    for section in (Design, *section_types().values()):
+        names = {field.name for field in dataclasses.fields(section)}
+        plain = names - set(section_types())
+        assert plain <= set(design_page.field_docs(section)), section
+        assert all(len(text) > 10 for text in design_page.field_docs(section).values())
+
+
+def test_the_page_names_every_field():
+    rows = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), flags=re.MULTILINE)
+    assert rows == [path.rpartition(".")[2] for path in field_paths()]
