@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         print("equal: every pulse, accumulator, conductance and float parameter")
     else:
         print(f"first divergence: {found.divergence}")
-        print(f"weights: {found.weights_differing:,} differ, the largest by {found.largest_weight_gap} conductance units")
+        print(f"{found.weights_differing:,} conductances differ, the largest by {found.largest_weight_gap} units")
     accuracy = " and ".join("none yet" if a is None else f"{a:.2f} %" for a in found.accuracy)
     print(f"accuracy: {accuracy};  pulses: {found.pulses[0]:,} and {found.pulses[1]:,}")
     return {

