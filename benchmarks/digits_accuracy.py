@@ -33,7 +33,7 @@ def main() -> int:
         run = Run(design, Plan(epochs=args.epochs, seed=seed, through=args.through), tile_factory(args.through))
         run.learn()
         rows.append(run.figures())
-        print(f"seed {seed}: tiles {rows[-1]['accuracy']:.2f} %, golden {rows[-1]['golden_accuracy']:.2f} %", flush=True)
+        print("seed {0}: tiles {accuracy:.2f} %, golden {golden_accuracy:.2f} %".format(seed, **rows[-1]), flush=True)
     accuracy = sum(row["accuracy"] for row in rows) / len(rows)
     golden = sum(row["golden_accuracy"] for row in rows) / len(rows)
     mismatches = sum(row["mismatches"] for row in rows)
