@@ -1,0 +1,207 @@
+"""The C++ half of the fast lanes: its text, its sizes, and its C functions seen from Python.
+
+`native/bulk.h` says what it does. The same functions work in the shared library of the compiled lane and inside a cocotb
+simulation whose top is `native/bulk.sv`; only how the clock moves differs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_cosim.verilate import Model
+from crosstrain_model import port
+from crosstrain_model.design import Design
+
+OUTCOMES = {1: "did not end in time", 2: "is not well formed", 3: "met a fault"}
+"""What `bulk_outcome` says of a script, apart from 0 (done) and -1 (running)."""
+
+COMMON = ("bulk.h", "agent.cpp", "bulk.cpp", "interface.cpp")
+
+
+def text(name: str) -> str:
+    """One of the files in `native/`."""
+    return resources.files("crosstrain_cosim").joinpath("native", name).read_text()
+
+
+def slot_bits(bits: int) -> int:
+    """Bits that a code takes in the input stream: whole bytes."""
+    return 8 * -(-bits // 8)
+
+
+def result_bits(bits: int) -> int:
+    """Bits that a code takes in the result stream: 8, 16 or 32."""
+    return next(size for size in (8, 16, 32) if size >= bits)
+
+
+def sizes(design: Design) -> dict[str, int]:
+    """Sizes of a design and numbers of the port, as ports.h names them."""
+    array, formats = design.array, design.formats
+    numbers = {
+        "ROWS": array.rows, "COLUMNS": array.columns, "LANES": array.lanes, "GROUPS": array.groups,
+        "ROW_WORDS": array.row_words, "DEVICE_COLUMNS": array.device_columns, "X_BITS": formats.x, "D_BITS": formats.d,
+        "DAC_BITS": port.code_bits(design), "ADC_BITS": formats.adc, "STREAM_CODES": design.stream_codes,
+        "STREAM_SLOT": slot_bits(port.code_bits(design)), "RESULT_SLOT": result_bits(formats.adc),
+    }  # fmt: skip
+    ops = {f"OP_{op.name}": int(op) for op in port.Op}
+    return numbers | ops | {f"STATUS_{status.name}": int(status) for status in port.Status}
+
+
+def header(design: Design) -> str:
+    """Text of ports.h."""
+    lines = [f"constexpr int {name} = {value};" for name, value in sizes(design).items()]
+    if design.profile == "asic":
+        lines.append("#define ACTIVE_LOW_RESET")
+    return "\n".join(["#pragma once", *lines, ""])
+
+
+def event_type(design: Design) -> np.dtype[Any]:
+    """The record of one finished command; `Event` of bulk.h."""
+    words = ("op", "array", "row", "tag", "status", "pulses", "width", "amplitude")
+    counts = (np.uint8, (design.array.device_columns,))
+    fields = [("cycle", np.uint64), *((name, np.uint32) for name in words), ("set", *counts), ("reset", *counts)]
+    return np.dtype(fields, align=True)
+
+
+def library_model(design: Design, texts: dict[str, str], top: str) -> Model:
+    """What the compiled lane is built from."""
+    sources = {name: text(name) for name in (*COMMON, "compiled.cpp")} | {"ports.h": header(design)}
+    return Model(texts=texts, top=top, sources=sources, optimise="-O3")
+
+
+def simulation_model(design: Design, texts: dict[str, str], top: str) -> Model:
+    """What cocotb on Verilator runs with clock, host and array in C++: cocotb sees the wrapper's variables alone."""
+    names = sizes(design)
+    macros = {
+        "TOP": top, "DEVICE_COLUMNS": names["DEVICE_COLUMNS"], "CMD_ROW_BITS": port.row_bits(design),
+        "DAC_BITS": names["LANES"] * names["DAC_BITS"], "ADC_BITS": names["LANES"] * names["ADC_BITS"],
+        "TDATA_BITS": names["STREAM_CODES"] * names["STREAM_SLOT"], "RESULT_BITS": names["LANES"] * names["RESULT_SLOT"],
+    }  # fmt: skip
+    options = [f"+define+{name}={value}" for name, value in macros.items()]
+    if design.profile == "asic":
+        options.append("+define+ACTIVE_LOW_RESET=1")
+    variables = ("go", "finished", "outcome", "clk")
+    exposed = "".join(f'public_flat_rw -module "bulk" -var "{name}"\n' for name in variables)
+    sources = {name: text(name) for name in (*COMMON, "dpi.cpp")} | {"ports.h": header(design)}
+    return Model(
+        texts={"public.vlt": "`verilator_config\n" + exposed, **texts, "bulk.sv": text("bulk.sv")},
+        top="bulk", sources=sources, options=tuple(options), optimise="-O3", timing=True,
+    )  # fmt: skip
+
+
+def bind(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Declare the C functions of interface.cpp (and `bulk_run` where there is one)."""
+    handle, size = ctypes.c_void_p, ctypes.c_uint64
+    declared = {
+        "bulk_open": (handle, []),
+        "bulk_close": (None, [handle]),
+        "bulk_configure": (None, [handle, handle, handle, *[ctypes.c_uint32] * 5]),
+        "bulk_submit": (None, [handle, handle, size]),
+        "bulk_outcome": (ctypes.c_int, [handle]),
+        "bulk_cycles": (size, [handle]),
+        "bulk_fault": (ctypes.c_char_p, [handle]),
+        "bulk_event_bytes": (size, []),
+        "bulk_take": (handle, [handle, ctypes.c_uint32, ctypes.POINTER(size)]),
+        "bulk_drop": (None, [handle]),
+    }
+    if hasattr(library, "bulk_run"):
+        declared["bulk_run"] = (ctypes.c_int, [handle, size])
+    for name, (answer, arguments) in declared.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = answer, arguments
+    return library
+
+
+class Native:
+    """One `Bulk` object: give it a script, take what it gathered.
+
+    library : bound by `bind`
+    hook : (address of the function, address of its context) as `ArrayTile.hook_pointer` gives, or None: no array answers
+    latency : cycles between the end of a command's work and its completion
+    array_gaps, stream_gaps, result_gaps : percent of cycles in which that side is not ready or offers nothing
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        library: ctypes.CDLL,
+        hook: tuple[int, int] | None = None,
+        *,
+        latency: int = 0,
+        array_gaps: int = 0,
+        stream_gaps: int = 0,
+        result_gaps: int = 0,
+        seed: int = 1,
+    ):
+        self.design = design
+        self.library = library
+        self.event = event_type(design)
+        if library.bulk_event_bytes() != self.event.itemsize:
+            raise RuntimeError(f"event record: {library.bulk_event_bytes()} bytes, not {self.event.itemsize}")
+        self.handle = library.bulk_open()
+        address, context = hook or (None, None)
+        gaps = (array_gaps, stream_gaps, result_gaps)
+        library.bulk_configure(self.handle, address, context, latency, *gaps, seed % 2**32)
+
+    def submit(self, script: npt.NDArray[np.uint32]) -> None:
+        """Give the next script; the object copies it."""
+        words = np.ascontiguousarray(script, dtype=np.uint32)
+        self.library.bulk_submit(self.handle, words.ctypes.data, words.size)
+
+    def check(self, outcome: int) -> None:
+        """Raise where a script did not end well."""
+        if outcome != 0:
+            fault = self.library.bulk_fault(self.handle).decode()
+            why = OUTCOMES.get(outcome, "is still running")
+            raise RuntimeError(f"script {why}{': ' + fault if fault else ''} (cycle {self.cycles})")
+
+    def take(self) -> Gathered:
+        """Everything since the last call, copied; the object starts gathering anew."""
+        parts = [self._array(0, np.uint32), self._array(1, np.int32), self._array(2, self.event), self._array(3, np.int32)]
+        self.library.bulk_drop(self.handle)
+        return Gathered(*parts)
+
+    def _array(self, what: int, kind: Any) -> npt.NDArray[Any]:
+        size = ctypes.c_uint64()
+        address = self.library.bulk_take(self.handle, what, ctypes.byref(size))
+        item = np.dtype(kind).itemsize
+        if size.value % item:
+            raise RuntimeError(f"buffer {what}: {size.value} bytes are not whole records of {item}")
+        raw = ctypes.string_at(address, size.value) if size.value else b""
+        return np.frombuffer(raw, dtype=kind)
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles so far."""
+        return int(self.library.bulk_cycles(self.handle))
+
+    def close(self) -> None:
+        """Free the object."""
+        if self.handle:
+            self.library.bulk_close(self.handle)
+            self.handle = None
+
+
+class Gathered:
+    """What a script brought.
+
+    answers : uint32, of writes (response), reads and polls (data, response), in order
+    results : [(user word, int32 codes)] of the result stream
+    events : records of finished commands, see `event_type`
+    reads : int32, codes in and codes out of every read at the port, in order
+    """
+
+    def __init__(self, answers: Any, results: Any, events: Any, reads: Any):
+        self.answers, self.events, self.reads = answers, events, reads
+        self.results: list[tuple[int, npt.NDArray[np.int32]]] = []
+        place = 0
+        while place < len(results):
+            user, count = int(results[place]), int(results[place + 1])
+            self.results.append((user, results[place + 2 : place + 2 + count]))
+            place += 2 + count
+        if place != len(results):
+            raise RuntimeError("result stream: its buffer ends in the middle of a frame")

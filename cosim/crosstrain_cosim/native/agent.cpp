@@ -1,0 +1,103 @@
+// The array agent of bulk.h.
+#include "bulk.h"
+
+void Agent::reset(Drive &d) {
+  busy = pulsing = wants_dac = false;
+  adc_next = adc_count = 0;
+  dones.clear();
+  d.cmd_ready = d.slot_ready = d.dac_ready = true;
+  d.adc_valid = d.done_valid = false;
+}
+
+void Agent::clock(const Sample &s, Drive &d, uint64_t cycle) {
+  // Order within an edge: what was given is taken, then what was accepted is acted on.
+  if (d.done_valid && s.done_ready) dones.pop_front(), d.done_valid = false;
+  if (d.adc_valid && s.adc_ready) {
+    d.adc_valid = false;
+    if (++adc_next == adc_count) adc_next = adc_count = 0, finish(STATUS_OK, cycle + latency);
+  }
+  if (s.slot_valid && d.slot_ready) slot(s, cycle);
+  if (s.dac_valid && d.dac_ready) dac(s);
+  if (pulsing && cycle >= pulse_end) pulsing = false, finish(STATUS_OK, cycle + latency);
+  if (s.cmd_valid && d.cmd_ready) command(s, cycle);
+  if (adc_next == adc_count) d.adc_valid = false;
+  if (adc_next < adc_count && !d.adc_valid && !chance.hit()) present(d);
+  if (!d.done_valid && !dones.empty() && dones.front().due <= cycle) {
+    const Done &done = dones.front();
+    d.done_valid = true, d.done_tag = done.tag, d.done_status = done.status, d.done_pulses = done.pulses;
+  }
+  if (chance.percent) d.cmd_ready = !chance.hit(), d.slot_ready = !chance.hit(), d.dac_ready = !chance.hit();
+}
+
+void Agent::command(const Sample &s, uint64_t cycle) {
+  if (s.cmd_op == OP_ABORT) {
+    // Pulses that were fired count; what was queued is dropped.
+    pulsing = wants_dac = false;
+    adc_next = adc_count = 0;
+    if (busy) finish(STATUS_ABORTED, cycle);
+    dones.push_back({s.cmd_tag, STATUS_ABORTED, 0, cycle});
+    return;
+  }
+  if (busy || !dones.empty()) return blame("a command came before the former one was completed");
+  now = Event{};
+  now.op = s.cmd_op, now.array = s.cmd_array, now.row = s.cmd_row, now.tag = s.cmd_tag;
+  now.width = s.cmd_width, now.amplitude = s.cmd_amplitude;
+  busy = true;
+  dac_words = 0;
+  if (now.op == OP_FORWARD || now.op == OP_BACKWARD) wants_dac = true;
+  else if (now.op == OP_READ_ROW) convert();
+  else if (now.op == OP_PROGRAM) pulse_end = 0;
+  else blame("a command of an operation that this array does not have");
+}
+
+void Agent::slot(const Sample &s, uint64_t cycle) {
+  if (!busy || now.op != OP_PROGRAM) return blame("a pulse slot came outside a program command");
+  if (!s.prog_enable) blame("a pulse slot came while prog_enable was low");
+  if (cycle < pulse_end) blame("a pulse slot came while the former pulse lasted");
+  for (int word = 0; word < SLOT_WORDS; word++) {
+    for (uint32_t left = s.slot_columns[word]; left; left &= left - 1) {
+      const int bit = __builtin_ctz(left);
+      const int column = 32 * word + bit;
+      (s.slot_direction[word] >> bit & 1 ? now.set_counts : now.reset_counts)[column]++;
+      now.pulses++;
+    }
+  }
+  pulse_end = cycle + now.width;
+  if (s.slot_last) pulsing = true;
+}
+
+void Agent::dac(const Sample &s) {
+  if (!wants_dac) return blame("a DAC word came outside a read");
+  const bool forward = now.op == OP_FORWARD;
+  const int words = forward ? ROW_WORDS : GROUPS, bits = forward ? X_BITS : D_BITS;
+  for (int lane = 0; lane < LANES; lane++)
+    codes_in[dac_words * LANES + lane] = extended(field(s.dac_codes, lane * DAC_BITS, bits), bits);
+  dac_words++;
+  if (s.dac_last != (dac_words == words)) return blame("dac_last at the wrong word");
+  if (s.dac_last) wants_dac = false, convert();
+}
+
+void Agent::convert() {
+  const bool backward = now.op == OP_BACKWARD;
+  const int inputs = now.op == OP_READ_ROW ? 0 : backward ? COLUMNS : ROWS;
+  memset(codes_out, 0, sizeof codes_out);
+  if (hook && hook(user, now.op, now.array, now.row, nullptr, nullptr, codes_in, codes_out) < 0) blame("the array refused a read");
+  reads.insert(reads.end(), codes_in, codes_in + inputs);
+  reads.insert(reads.end(), codes_out, codes_out + (backward ? ROWS : COLUMNS));
+  adc_next = 0, adc_count = backward ? ROW_WORDS : GROUPS;
+}
+
+void Agent::present(Drive &d) {
+  for (int lane = 0; lane < LANES; lane++)
+    set_field(d.adc_codes, lane * ADC_BITS, ADC_BITS, uint32_t(codes_out[adc_next * LANES + lane]));
+  d.adc_valid = true, d.adc_last = adc_next + 1 == adc_count;
+}
+
+void Agent::finish(uint32_t status, uint64_t due) {
+  busy = false;
+  now.status = status, now.cycle = due;
+  events.push_back(now);
+  dones.push_back({now.tag, status, now.pulses, due});
+  if (now.pulses && hook && hook(user, now.op, now.array, now.row, now.set_counts, now.reset_counts, nullptr, nullptr) < 0)
+    blame("the array refused a row program");
+}
