@@ -28,6 +28,7 @@ from crosstrain_model import __version__
 from crosstrain_model.design_file import design_hash, load_design
 from crosstrain_model.files import check_writable, write_text_atomic
 from crosstrain_model.nearest import nearest
+from crosstrain_model.section import one_line
 
 ORDER = ("presets", "generate", "cosim", "train", "compare", "synth", "report")
 """The order in which people meet the commands; others follow by name."""
@@ -61,7 +62,8 @@ def _command_line(arguments: list[str]) -> int:
     if not asked:
         raise ValueError(f"no command given: {', '.join(names)} (see crosstrain --help)")
     if not asked.startswith("-") and asked not in names:
-        raise ValueError(f"{asked}: no such command; nearest is {nearest(asked, names)} (see crosstrain --help)")
+        known = f"nearest is {nearest(asked, names)} (see crosstrain --help)"
+        raise ValueError(f"{one_line(asked)}: no such command; {known}")
     modules = {name: _module(name) for name in ([asked] if asked in names else names)}  # one when one is enough
     args = _parser(modules).parse_args(arguments)
     return _run(modules[args.command], args, started)

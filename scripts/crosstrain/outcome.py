@@ -82,7 +82,7 @@ def _failed(error: Exception, verbose: bool) -> int:
     if isinstance(error, OSError) and _stdout_is_broken():
         if isinstance(error, BrokenPipeError):  # the reader has seen enough: `crosstrain presets | head -1`
             return BROKEN_PIPE
-        return _say(f"standard output: {error.strerror}", BAD_INPUT)
+        return _say(f"output: {error.strerror}", BAD_INPUT)
     message = user_message(error)
     if message is None or verbose:
         traceback.print_exception(error)

@@ -145,7 +145,8 @@ def test_every_field_counts_in_the_hash_and_the_right_ones_in_the_hardware_hash(
             continue
         owner = getattr(base, section) if section else base
         old = getattr(owner, name)
-        changed = dataclasses.replace(owner, **{name: changes.get(name, old + 1 if type(old) is int else old / 2 + 0.1)})
+        new = changes[name] if name in changes else old + 1 if type(old) is int else old / 2 + 0.1
+        changed = dataclasses.replace(owner, **{name: new})
         design = dataclasses.replace(base, **{section: changed}) if section else changed
         assert design != base, path
         hashes.add(design_hash(design))

@@ -1,0 +1,358 @@
+"""The frame of the command line: exit statuses, one line for what is wrong, the JSON result, quick starts."""
+
+import argparse
+import errno
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import crosstrain_model
+from crosstrain import cli
+from crosstrain.cli import command_names, main
+from crosstrain.options import add_command
+from crosstrain.result import to_json
+from crosstrain_model.design import refuse
+from crosstrain_model.design_file import design_hash, load_design, preset_names
+from crosstrain_model.files import FileError
+
+PYTHON = [sys.executable, "-m", "crosstrain"]
+
+
+def shell(*args: str, **options) -> subprocess.CompletedProcess[str]:
+    options = {"capture_output": True, "text": True, "check": False} | options
+    return subprocess.run([*PYTHON, *args], **options)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Installs a command `fake` that does what the test says; returns the arguments it was run with."""
+    seen: list[argparse.Namespace] = []
+
+    def install(work, *, design=True):
+        def run(args):
+            seen.append(args)
+            return work()
+
+        module = types.ModuleType("crosstrain.command_fake")
+        module.add = lambda subparsers: add_command(subparsers, "fake", help="be tested", design=design)
+        module.run = run
+        monkeypatch.setitem(sys.modules, "crosstrain.command_fake", module)
+        monkeypatch.setattr(cli, "command_names", lambda: ["fake", "presets"])
+        return seen
+
+    return install
+
+
+def ours(value, body="raise value"):
+    """Work that runs inside one of our packages, as a command's does; by default it raises `value`."""
+    scope = {"__name__": "crosstrain_model.pretend"}
+    exec(f"def work(value):\n    {body}\n", scope)
+    return lambda: scope["work"](value)
+
+
+# --- bad input: one line, exit status 2 ------------------------------------------------------------------------
+
+BAD = [
+    (["fake", "mp-9"], "mp-9: no such preset or file; nearest preset is mp-8 (mp-8, mp-64, mp-512)"),
+    (["fake", "none.toml"], "none.toml: No such file or directory"),
+    (["fake", "bad.toml"], "bad.toml: line 1: Expected '=' after a key in a key/value pair"),
+    (["fake", "mp-8", "--set", "array.lanes=9"], "mp-8: array.lanes = 9: must be 1..8 (array.columns)"),
+    (["fake", "mp-8", "--set", "formats.x=99"], "mp-8: formats.x = 99: must be 2..12"),
+    (["fake", "mp-8", "--set", "update.threshold=0"], "mp-8: update.threshold = 0: must be 1..2147483647"),
+    (["fake", "mp-8", "--set", "array.lane=2"], "--set array.lane=2: unknown key; nearest is array.lanes"),
+    (
+        ["fake", "mp-8", "--set", "pulse.width_set=2000000"],
+        "mp-8: pulse.width_set = 2000000: must be 1..1048576 (pulse.width_limit)",
+    ),
+    (
+        ["fake", "mp-8", "--set", "pulse.width_set=500", "--set", "pulse.timeout=100"],
+        "mp-8: pulse.timeout = 100: must be more than 502, the longest pulse (pulse.width_*) and pulse.guard",
+    ),
+    (["fake", "mp-8", "--seed", "-1"], "mp-8: seed = -1: must be 0..4294967295"),
+    (["fake", "mp-8", "--seed", "x"], "fake: argument --seed: invalid int value: 'x' (see crosstrain fake --help)"),
+    (["fake"], "fake: the following arguments are required: DESIGN (see crosstrain fake --help)"),
+    (["fake", "mp-8", "--sed", "3"], "unrecognized arguments: --sed 3 (see crosstrain --help)"),
+    (["fake", "mp-8", "--json"], "fake: argument --json: expected one argument (see crosstrain fake --help)"),
+    (["fake", "mp-8", "--json", "."], ".: is a folder: must be a file"),
+    (["fake", "mp-8", "--json", "a\0b"], "a\\x00b: embedded null byte"),
+    (["fale"], "fale: no such command; nearest is fake (see crosstrain --help)"),
+    (["a\nb"], "a\\nb: no such command; nearest is "),
+    ([], "no command given: fake, presets (see crosstrain --help)"),
+    (["--nothing"], "the following arguments are required: COMMAND (see crosstrain --help)"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda value: " ".join(value)[:40] if value else "-")
+def test_bad_input(command, capsys, tmp_path, arguments, message):
+    seen = command(lambda: pytest.fail("started with bad input"))
+    (tmp_path / "bad.toml").write_text("nonsense\n")
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    line = f"crosstrain: {message}"
+    assert err.startswith(line) if message.endswith("is ") else err == line + "\n"
+    assert not seen
+
+
+def test_a_result_that_cannot_be_written_is_said_before_the_work(command, capsys, tmp_path):
+    seen = command(dict)
+    for place, reason in {
+        "no/r.json": f"the folder {tmp_path}/no does not exist",
+        "mp/r.json": "Not a directory",
+    }.items():
+        (tmp_path / "mp").touch()
+        assert main(["fake", "mp-8", "--json", place]) == 2
+        assert capsys.readouterr().err == f"crosstrain: {place}: {reason}\n"
+    assert not seen
+    assert [p.name for p in tmp_path.iterdir()] == ["mp"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["presets", "mp-9"], "mp-9: no such preset or file; nearest preset is mp-8 (mp-8, mp-64, mp-512)"),
+        (["presets", "--json", "no/r.json"], "no/r.json: the folder {folder}/no does not exist"),
+        (["presets", "--json", "/dev/full"], "/dev/full: No space left on device"),
+        (["bogus"], "bogus: no such command; nearest is "),
+    ],
+)
+def test_bad_input_in_a_process_of_its_own(tmp_path, arguments, message):
+    done = shell(*arguments)
+    line = "crosstrain: " + message.format(folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(line) if message.endswith("is ") else done.stderr == line + "\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- whose fault: ours keeps its traceback ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("train: epochs = 0: must be 1..1000"), "train: epochs = 0: must be 1..1000"),
+        (refuse("array.lanes", 9, "must be 1..8"), "array.lanes = 9: must be 1..8"),
+        (ValueError("two\nlines"), "two lines"),
+        (FileError("out", "is not empty: not replaced"), "out: is not empty: not replaced"),
+        (FileNotFoundError(2, "No such file or directory", "mnist/train"), "mnist/train: No such file or directory"),
+        (OSError(errno.ENOSPC, "No space left on device"), "output: No space left on device"),
+    ],
+)
+def test_errors_for_the_user(command, capsys, error, message):
+    command(ours(error))
+    assert main(["fake", "mp-8", "--json", "r.json"]) == 2
+    assert capsys.readouterr().err == f"crosstrain: {message}\n"
+    assert main(["fake", "mp-8", "-v"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback")
+    assert err.endswith(f"crosstrain: {message}\n")
+    assert not os.path.exists("r.json")
+
+
+def faults():
+    return {
+        "numpy": lambda: np.zeros(3) + np.zeros(4),
+        "python": ours("x", "return int(value)"),
+        "numpy in ours": ours(np, "return value.zeros(3) + value.zeros(4)"),
+        "assert": ours(AssertionError("a mistake of ours")),
+        "key": lambda: {}["key"],
+        "result": lambda: {"value": object()},
+        "foreign": lambda: (_ for _ in ()).throw(ValueError("thrown, not raised by us")),
+        "os": lambda: os.waitpid(2**30, 0),
+    }
+
+
+@pytest.mark.parametrize("fault", faults())
+def test_faults_of_ours_keep_their_traceback(command, capsys, fault):
+    command(faults()[fault])
+    assert main(["fake", "mp-8", "--json", "r.json"]) == 3
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1].startswith("crosstrain: internal error: ")
+    assert not os.path.exists("r.json")
+
+
+# --- interruptions ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("said", "line"), [((), "interrupted"), (("stopped; --resume continues",), None)])
+def test_ctrl_c(command, capsys, said, line):
+    command(ours(KeyboardInterrupt(*said)))
+    assert main(["fake", "mp-8"]) == 130
+    assert capsys.readouterr().err == f"crosstrain: {line or said[0]}\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [(signal.SIGINT, 130, "crosstrain: interrupted\n"), (signal.SIGTERM, 143, "crosstrain: terminated\n")],
+)
+def test_signals_leave_nothing_half_written(tmp_path, number, status, line):
+    program = (
+        "import sys, types, time\n"
+        "from crosstrain import cli\n"
+        "from crosstrain.options import add_command\n"
+        "from crosstrain_model.files import fresh_folder\n"
+        "def run(args):\n"
+        "    with fresh_folder('out') as folder:\n"
+        "        (folder / 'half').touch(); print('ready', flush=True); time.sleep(60)\n"
+        "module = types.ModuleType('crosstrain.command_slow')\n"
+        "module.add = lambda subparsers: add_command(subparsers, 'slow', help='wait', design=False)\n"
+        "module.run = run\n"
+        "sys.modules[module.__name__] = module; cli.command_names = lambda: ['slow']\n"
+        "sys.exit(cli.main(['slow']))\n"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program], **pipes) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (status, line)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves(unbuffered):
+    read, write = os.pipe()
+    os.close(read)
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = shell("presets", stdout=write, stderr=subprocess.PIPE, capture_output=False, env=env)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_standard_output(unbuffered):
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = shell("presets", stdout=full, stderr=subprocess.PIPE, capture_output=False, env=env)
+    assert (done.returncode, done.stderr) == (2, "crosstrain: output: No space left on device\n")
+
+
+def test_closed_streams():
+    done = subprocess.run(["sh", "-c", '"$@" >&- 2>&-', "sh", *PYTHON, "presets"], check=False)
+    assert done.returncode == 0
+
+
+# --- results ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("result", "status"), [({}, 0), ({"ok": True}, 0), ({"ok": False}, 1), ({"ok": np.False_}, 1)])
+def test_the_result(command, tmp_path, result, status):
+    seen = command(lambda: {"figures": np.arange(3), "mean": np.float32(0.5), "none": float("nan")} | result)
+    arguments = ["fake", "mp-8", "--set", "array.rows=13", "--seed", "5", "--json", "r.json", "-v"]
+    assert main(arguments) == status
+    design = load_design("mp-8", ["array.rows=13", "seed=5"])
+    assert (seen[0].design, seen[0].source, seen[0].seed, seen[0].verbose) == (design, "mp-8", 5, 1)
+    told = json.loads((tmp_path / "r.json").read_text())
+    assert told.pop("seconds") >= 0
+    assert told == {
+        "command": "fake",
+        "version": crosstrain_model.__version__,
+        "design": "mp-8",
+        "design_hash": design_hash(design),
+        "ok": status == 0,
+        "figures": [0, 1, 2],
+        "mean": 0.5,
+        "none": None,
+    }
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_a_command_may_name_the_design_itself(command, tmp_path):
+    command(lambda: {"design": "other", "design_hash": "abc", "seconds": 7}, design=False)
+    assert main(["fake", "--json", "r.json"]) == 0
+    told = json.loads((tmp_path / "r.json").read_text())
+    assert (told["design"], told["design_hash"], told["seconds"]) == ("other", "abc", 7)
+
+
+def test_what_json_cannot_say_is_refused():
+    assert json.loads(to_json({"a": (1, np.int64(2)), 3: [float("inf"), {"b": np.float64("nan")}]})) == {
+        "a": [1, 2],
+        "3": [None, {"b": None}],
+    }
+    with pytest.raises(TypeError):
+        to_json({"set": {1, 2}})
+
+
+# --- presets ---------------------------------------------------------------------------------------------------
+
+
+def test_presets(capsys, tmp_path):
+    assert main(["presets", "--json", "r.json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = json.loads((tmp_path / "r.json").read_text())
+    assert (told["command"], told["ok"], told["design"]) == ("presets", True, None)
+    assert [preset["name"] for preset in told["presets"]] == preset_names() == [line.split()[0] for line in lines[1:]]
+    assert told["presets"][1] == {
+        "name": "mp-64",
+        "scheme": "mp",
+        "rows": 64,
+        "columns": 64,
+        "lanes": 16,
+        "x": 8,
+        "d": 8,
+        "adc": 9,
+        "accumulator": 16,
+        "memory_bits": 65536,
+        "cycles_per_vector": 256,
+    }
+    assert "65,536" in lines[2]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_a_file_can_be_started_from_a_preset(capsys, tmp_path):
+    assert main(["presets", "mp-64"]) == 0
+    (tmp_path / "mine.toml").write_text(capsys.readouterr().out)
+    assert load_design("mine.toml") == load_design("mp-64")
+
+
+# --- starting --------------------------------------------------------------------------------------------------
+
+
+def test_the_registry_finds_every_command():
+    names = command_names()
+    assert names[0] == "presets"
+    assert len(set(names)) == len(names)
+    for name in names:
+        module = importlib.import_module(f"crosstrain.command_{name.replace('-', '_')}")
+        assert callable(module.add)
+        assert callable(module.run)
+
+
+def test_help_names_every_command(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"    {name}" in out for name in command_names())
+    for name in command_names():
+        assert main([name, "--help"]) == 0
+        out = capsys.readouterr().out
+        assert all(option in out for option in ("--json FILE", "--seed N", "--verbose"))
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"crosstrain {crosstrain_model.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["presets"], ["nothing"]])
+def test_quick_starts_import_nothing_heavy(arguments):
+    program = (
+        "import sys\nfrom crosstrain.cli import main\n"
+        f"main({arguments!r})\n"
+        "heavy = {'torch', 'amaranth', 'numba', 'numpy', 'cocotb', 'sklearn', 'matplotlib', 'rich'}\n"
+        "sys.exit(' '.join(sorted(heavy & set(sys.modules))) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
