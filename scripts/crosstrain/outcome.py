@@ -61,6 +61,8 @@ def user_message(error: BaseException) -> str | None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         return f"output: {error.strerror}"
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in ("", *PACKAGES):
+        return f"{error.name} is not installed: pip install 'crosstrain[all]'"
     if isinstance(error, (ValueError, OSError, _tool_error())) and raised_on_purpose(error):
         return str(error)
     return None

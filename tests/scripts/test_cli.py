@@ -148,6 +148,7 @@ def test_bad_input_in_a_process_of_its_own(tmp_path, arguments, message):
         (FileError("out", "is not empty: not replaced"), "out: is not empty: not replaced"),
         (FileNotFoundError(2, "No such file or directory", "mnist/train"), "mnist/train: No such file or directory"),
         (OSError(errno.ENOSPC, "No space left on device"), "output: No space left on device"),
+        (ModuleNotFoundError("No ...", name="torch.nn"), "torch.nn is not installed: pip install 'crosstrain[all]'"),
     ],
 )
 def test_errors_for_the_user(command, capsys, error, message):
@@ -165,6 +166,7 @@ def faults():
     return {
         "numpy": lambda: np.zeros(3) + np.zeros(4),
         "python": ours("x", "return int(value)"),
+        "module of ours": ours(ModuleNotFoundError("No ...", name="crosstrain_model.lost")),
         "numpy in ours": ours(np, "return value.zeros(3) + value.zeros(4)"),
         "assert": ours(AssertionError("a mistake of ours")),
         "key": lambda: {}["key"],
