@@ -28,30 +28,62 @@ from crosstrain_model.twin.kernels import Array, compiled, event_key, mix, progr
 
 
 @compiled
-def _forward_sums(levels: Array, weights: Array, chunk: int, sums: Array) -> None:
-    """sums[c] = sum of levels[r] * weights[r, c]: int32 for as many rows as surely fit, then int64."""
-    part = np.empty(sums.size, dtype=np.int32)
+def _add_rows(x: Array, first: int, last: int, weights: Array, part: Array) -> None:
+    """part[c] += sum over rows first .. last-1 of x[r] * weights[r, c]: one vector, four rows at a time."""
+    columns = np.uint64(part.size)
+    whole = first + (last - first) // 4 * 4
+    for r in range(np.uint64(first), np.uint64(whole), np.uint64(4)):
+        r1, r2, r3 = r + np.uint64(1), r + np.uint64(2), r + np.uint64(3)
+        x0, x1, x2, x3 = x[r], x[r1], x[r2], x[r3]
+        if x0 == 0 and x1 == 0 and x2 == 0 and x3 == 0:
+            continue
+        for c in range(np.uint64(0), columns):
+            low = np.int32(np.int32(x0 * np.int32(weights[r, c])) + np.int32(x1 * np.int32(weights[r1, c])))
+            high = np.int32(np.int32(x2 * np.int32(weights[r2, c])) + np.int32(x3 * np.int32(weights[r3, c])))
+            part[c] = np.int32(part[c] + np.int32(low + high))
+    for r in range(np.uint64(whole), np.uint64(last)):
+        for c in range(np.uint64(0), columns):
+            part[c] = np.int32(part[c] + np.int32(x[r] * np.int32(weights[r, c])))
+
+
+@compiled
+def _add_quads(x: Array, first: int, last: int, weights: Array, part: Array) -> None:
+    """_add_rows for four vectors at once, last - first a multiple of 4: each weight is fetched and widened once for all."""
+    columns = np.uint64(part.shape[1])
+    for r0 in range(np.uint64(first), np.uint64(last), np.uint64(4)):
+        r1, r2, r3 = r0 + np.uint64(1), r0 + np.uint64(2), r0 + np.uint64(3)
+        a0, a1, a2, a3 = x[0, r0], x[0, r1], x[0, r2], x[0, r3]
+        b0, b1, b2, b3 = x[1, r0], x[1, r1], x[1, r2], x[1, r3]
+        c0, c1, c2, c3 = x[2, r0], x[2, r1], x[2, r2], x[2, r3]
+        d0, d1, d2, d3 = x[3, r0], x[3, r1], x[3, r2], x[3, r3]
+        for c in range(np.uint64(0), columns):
+            w0, w1 = np.int32(weights[r0, c]), np.int32(weights[r1, c])
+            w2, w3 = np.int32(weights[r2, c]), np.int32(weights[r3, c])
+            part[0, c] += np.int32(np.int32(a0 * w0) + np.int32(a1 * w1)) + np.int32(np.int32(a2 * w2) + np.int32(a3 * w3))
+            part[1, c] += np.int32(np.int32(b0 * w0) + np.int32(b1 * w1)) + np.int32(np.int32(b2 * w2) + np.int32(b3 * w3))
+            part[2, c] += np.int32(np.int32(c0 * w0) + np.int32(c1 * w1)) + np.int32(np.int32(c2 * w2) + np.int32(c3 * w3))
+            part[3, c] += np.int32(np.int32(d0 * w0) + np.int32(d1 * w1)) + np.int32(np.int32(d2 * w2) + np.int32(d3 * w3))
+
+
+@compiled
+def _forward_sums(levels: Array, weights: Array, chunk: int, part: Array, sums: Array) -> None:
+    """sums[v, c] = sum of levels[v, r] * weights[r, c] for one vector or four: int32 for `chunk` rows, then int64.
+
+    `part` is int32 scratch of the shape of `sums`.
+    """
+    rows = levels.shape[1]
     sums[:] = 0
-    for first in range(0, levels.size, chunk):
+    for first in range(0, rows, chunk):
         part[:] = 0
-        last = min(first + chunk, levels.size)
-        r = first
-        while r + 4 <= last:
-            x0, x1, x2, x3 = levels[r], levels[r + 1], levels[r + 2], levels[r + 3]
-            w0, w1, w2, w3 = weights[r], weights[r + 1], weights[r + 2], weights[r + 3]
-            if x0 != 0 or x1 != 0 or x2 != 0 or x3 != 0:
-                for c in range(part.size):
-                    low = np.int32(np.int32(x0 * np.int32(w0[c])) + np.int32(x1 * np.int32(w1[c])))
-                    high = np.int32(np.int32(x2 * np.int32(w2[c])) + np.int32(x3 * np.int32(w3[c])))
-                    part[c] = np.int32(part[c] + np.int32(low + high))
-            r += 4
-        while r < last:
-            x0, w0 = levels[r], weights[r]
-            for c in range(part.size):
-                part[c] = np.int32(part[c] + np.int32(x0 * np.int32(w0[c])))
-            r += 1
-        for c in range(part.size):
-            sums[c] += part[c]
+        last, rest = min(first + chunk, rows), first
+        if levels.shape[0] == 4:
+            rest = first + (last - first) // 4 * 4
+            _add_quads(levels, first, rest, weights, part)
+        for v in range(levels.shape[0]):
+            _add_rows(levels[v], rest, last, weights, part[v])
+        for v in range(levels.shape[0]):
+            for c in range(sums.shape[1]):
+                sums[v, c] += part[v, c]
 
 
 @compiled
@@ -128,16 +160,22 @@ def read(context: Array, which: int, codes: Array, out: Array) -> bool:
     keys = carray(to_uint32(context[at.KEYS]), (noise.KINDS, 2))
     counters = carray(to_int64(context[at.COUNTERS]), (5,))
     weights = carray(to_int16(context[at.LEVELS]), (context[at.ROWS], context[at.COLUMNS]))
-    levels, sums = np.empty(codes.shape[1], dtype=np.int32), np.empty(out.shape[1], dtype=np.int64)
     kind = noise.DAC_FORWARD if which == 0 else noise.DAC_BACKWARD
-    for b in range(codes.shape[0]):
-        root = _to_levels(part, codes[b], keys, kind, counters[which], 0, levels)
+    first = 0
+    while first < codes.shape[0]:
+        size = 4 if which == 0 and first + 4 <= codes.shape[0] else 1
+        levels, roots = np.empty((size, codes.shape[1]), dtype=np.int32), np.empty(size, dtype=np.int64)
+        sums = np.empty((size, out.shape[1]), dtype=np.int64)
+        for v in range(size):
+            roots[v] = _to_levels(part, codes[first + v], keys, kind, counters[which] + v, 0, levels[v])
         if which == 0:
-            _forward_sums(levels, weights, part[at.CHUNK], sums)
+            _forward_sums(levels, weights, part[at.CHUNK], np.empty(sums.shape, dtype=np.int32), sums)
         else:
-            _backward_sums(levels, weights, part[at.CHUNK], sums)
-        _to_codes(part, sums, root, keys, kind + 1, counters[which], 0, out[b])
-        counters[which] += 1
+            _backward_sums(levels[0], weights, part[at.CHUNK], sums[0])
+        for v in range(size):
+            _to_codes(part, sums[v], roots[v], keys, kind + 1, counters[which] + v, 0, out[first + v])
+        counters[which] += size
+        first += size
     return True
 
 
