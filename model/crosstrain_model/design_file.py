@@ -1,4 +1,4 @@
-"""Design files: TOML text, or a preset's name, to a checked `Design`, and back.
+"""Design files: TOML text, or a preset's name, to a checked `Design`; the way back is `design_text`.
 
     source (preset name or path) -> tables -> overrides -> sections -> Design
 
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import json
 import re
 import tomllib
 import typing
@@ -19,9 +17,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crosstrain_model.design import HARDWARE_SECTIONS, Design
+from crosstrain_model.design import Design
+from crosstrain_model.design_text import as_tables, design_hash, hardware_hash, resolve_toml
 from crosstrain_model.nearest import nearest
 from crosstrain_model.section import Section, one_line, refuse
+
+__all__ = [
+    "DesignError",
+    "as_tables",
+    "design_hash",
+    "field_paths",
+    "hardware_hash",
+    "load_design",
+    "preset_names",
+    "resolve_toml",
+    "section_types",
+    "source_text",
+]
 
 PRESETS = Path(__file__).parent / "presets"
 """Folder of the designs that ship, one TOML file each."""
@@ -57,36 +69,6 @@ def load_design(source: str, overrides: Sequence[str] = ()) -> Design:
 def source_text(source: str) -> str:
     """The TOML text that `source` (see `load_design`) names."""
     return _read(source, PRESETS / f"{source}.toml" if source in preset_names() else _path(source))
-
-
-def resolve_toml(design: Design) -> str:
-    """The design as TOML, every default written out: the same design, the same bytes; it reads back equal."""
-    lines = ["# A resolved design: every field, defaults included."]
-    tables = as_tables(design)
-    lines += [f"{key} = {_toml_value(value)}" for key, value in tables.items() if not isinstance(value, dict)]
-    for section, fields in tables.items():
-        if isinstance(fields, dict):
-            lines += ["", f"[{section}]", *(f"{key} = {_toml_value(value)}" for key, value in fields.items())]
-    return "\n".join(lines) + "\n"
-
-
-def design_hash(design: Design) -> str:
-    """SHA-256, in hexadecimal, of everything in the design: equal designs, equal hashes, on every machine."""
-    return _hash(as_tables(design))
-
-
-def hardware_hash(design: Design) -> str:
-    """SHA-256, in hexadecimal, of what the generated Verilog depends on: what a build of it is cached under.
-
-    The clock is in constraints, not in Verilog; seed, device and converters belong to the analog model.
-    """
-    tables = as_tables(design)
-    return _hash({key: tables[key] for key in ("name", "scheme", "profile", "ledger", *HARDWARE_SECTIONS)})
-
-
-def as_tables(design: Design) -> dict[str, Any]:
-    """The design as nested dictionaries of strings, integers, booleans and floats, in the order of the fields."""
-    return _tables(design)
 
 
 @functools.cache
@@ -229,30 +211,6 @@ def _default_note(tables: Mapping[str, Any], message: str) -> str:
     section, _, name = path.rpartition(".")
     given = tables.get(section, {}) if section else tables
     return "" if name in given else f"; {name} is the default here"
-
-
-# ---------------------------------------------------------------------------------------------------------- writing
-
-
-def _tables(section: Section) -> dict[str, Any]:
-    tables: dict[str, Any] = {}
-    for field in dataclasses.fields(section):
-        value = getattr(section, field.name)
-        if isinstance(value, Section):
-            tables[field.name] = _tables(value)
-        else:
-            tables[field.name] = float(value) + 0.0 if "real" in field.metadata else value  # + 0.0: no minus zero
-    return tables
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False)  # strings here hold no control characters: the name and choices
-
-
-def _hash(tables: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(tables, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _first_field(section: str) -> str:
