@@ -55,7 +55,7 @@ def _vectors(
     term_clips: Any = 0
     clips = 0
     for n in range(len(xs)):
-        groups = 0
+        groups: Any = 0
         for start in range(0, ds.shape[1], lanes):
             groups += np.any(ds[n, start : start + lanes])
         if groups == 0:
