@@ -13,6 +13,8 @@ MODULE = re.compile(r"^module (\\?\S+?) ?\(.*?^endmodule$", re.MULTILINE | re.DO
 PORT = re.compile(r"^  (input|output) (?:signed )?(\[\d+:\d+\] )?(\w+);$")
 NET = re.compile(r"^  (wire|reg) (?:signed )?(\[\d+:\d+\] )?(\w+)( = .*)?;$")
 REPEAT = re.compile(r"(?<![\w.\[])(\w+(?:\[\d+\])?)(?:, \1(?![\w\[']))+(?=[, ])")
+PIECE = r"(?:\w+(?:\[\d+(?::\d+)?\])?|\d+'h[0-9a-fxz]+)"
+TIE = re.compile(rf"  assign \{{ ({PIECE}(?:, {PIECE})*) \}} = (?:\{{ )?({PIECE}(?:, {PIECE})*)(?: \}})?;")
 CHAIN = re.compile(r"_?\$.*$")
 
 KEYWORDS = frozenset(
@@ -86,14 +88,62 @@ def repeated(line):
     return REPEAT.sub(lambda found: f"{{{found[0].count(',') + 1}{{{found[1]}}}}}", line)
 
 
+def separated(line, widths):
+    """The line, or one assignment per net where it ties several nets to several others at once.
+
+    Read as one, `{ y[4], y[1:0] } = { y[3], 2'h0 }` looks like a loop through y.
+    """
+    found = TIE.fullmatch(line)
+    if not found:
+        return [line]
+    left, right = ([_piece(part, widths) for part in side.split(", ")] for side in found.groups())
+    lines, source = [], list(reversed(right))
+    for name, low, width in reversed(left):
+        taken = []
+        while width > sum(part[2] for part in taken):
+            wanted = width - sum(part[2] for part in taken)
+            part = source.pop(0)
+            if part[2] > wanted:
+                source.insert(0, (part[0], part[1] + wanted, part[2] - wanted))
+                part = (part[0], part[1], wanted)
+            taken.append(part)
+        values = [_text(part, widths) for part in reversed(taken)]
+        value = values[0] if len(values) == 1 else f"{{ {', '.join(values)} }}"
+        lines.append(f"  assign {_text((name, low, width), widths)} = {value};")
+    return lines
+
+
+def _piece(text, widths):
+    """(name or binary constant, low bit, width) of one part of a concatenation."""
+    if "'" in text:
+        width, digits = text.split("'h")
+        bits = "".join(digit * 4 if digit in "xz" else f"{int(digit, 16):04b}" for digit in digits)
+        return f"'{bits.zfill(int(width))}", 0, int(width)
+    name, *span = re.split(r"[\[\]:]", text.rstrip("]"))
+    if not span:
+        return name, widths[name][1], widths[name][0]
+    return name, int(span[-1]), int(span[0]) - int(span[-1]) + 1
+
+
+def _text(piece, widths):
+    """Verilog of a piece."""
+    name, low, width = piece
+    if name.startswith("'"):
+        end = len(name) - low
+        return f"{width}'b{name[end - width : end]}"
+    if (width, low) == widths[name]:
+        return name
+    return f"{name}[{low}]" if width == 1 else f"{name}[{low + width - 1}:{low}]"
+
+
 def rename(line, names):
     """The line with every name replaced; ports of instances (`.name`) and keywords stay as they are."""
 
     def replaced(found):
         if found["number"] or (found["plain"] or "").startswith("."):
             return found[0]
-        if found["escaped"]:
-            return names.get(found["escaped"], found["escaped"])
+        if escaped := found["escaped"]:  # the netlist keeps the backslash of `\\$like`, Amaranth's name for no name
+            return names.get(escaped) or names["\\" + escaped]
         return names.get(found["plain"], found["plain"])
 
     return TOKEN.sub(replaced, line)
@@ -109,14 +159,17 @@ def module_text(name, lines, *, names, ports, unread, comment):
     unread : expressions of the bits that nothing reads, in text names
     comment : str, lines of the comment at the head
     """
-    header, nets, initials, body = {}, [], [], []
-    for line in lines[1:-1]:
+    header, nets, initials, body, widths = {}, [], [], [], {}
+    header_end = next(number for number, line in enumerate(lines) if line.endswith(");"))  # it may be several lines
+    for line in lines[header_end + 1 : -1]:
         line = rename(line, names).rstrip()
         if found := PORT.match(line):
             header[found[3]] = (found[1], found[2] or "")
         elif found := NET.match(line):
             kind, span, net, value = found.groups()
             span = "" if span == "[0:0] " else span
+            high, low = map(int, re.findall(r"\d+", span or "0:0"))
+            widths[net] = (high - low + 1, low)
             if value:
                 initials.append(f"  initial {net}{value};")
             if net in header:
@@ -124,7 +177,7 @@ def module_text(name, lines, *, names, ports, unread, comment):
             else:
                 nets.append(f"  {kind} {span or ''}{net};")
         else:
-            body.append(repeated(line))
+            body += [repeated(part) for part in separated(line, widths)]
     text = [f"// {part}".rstrip() for part in comment.strip().split("\n")]
     text += [f"module {name} (", ",\n".join(port_line(port, *header[port]) for port in ports), ");"]
     text += nets + initials + body

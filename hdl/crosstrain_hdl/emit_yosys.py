@@ -21,7 +21,7 @@ opt_merge
 opt_clean -purge
 opt_muxtree
 opt_dff -simple-dffe -nosdff
-opt_expr -keepdc -mux_undef
+opt_expr -keepdc -mux_undef -fine
 opt_clean -purge
 wreduce -keepdc
 opt_clean -purge
@@ -57,8 +57,8 @@ PAD_BINARY = """\
   wire _TECHMAP_FAIL_ = A_WIDTH == Y_WIDTH && B_WIDTH == Y_WIDTH && A_SIGNED == T && B_SIGNED == T;
   wire [Y_WIDTH-1:0] a, b;
   generate
-    if (S) begin assign a = $signed(A); assign b = $signed(B); end
-    else begin assign a = A; assign b = B; end
+    if (A_WIDTH == 0) assign a = 0; else if (S) assign a = $signed(A); else assign a = A;
+    if (B_WIDTH == 0) assign b = 0; else if (S) assign b = $signed(B); else assign b = B;
   endgenerate
   \\{op} #(.A_SIGNED(T), .B_SIGNED(T), .A_WIDTH(Y_WIDTH), .B_WIDTH(Y_WIDTH), .Y_WIDTH(Y_WIDTH))
     _TECHMAP_REPLACE_ (.A(a), .B(b), .Y(Y));
@@ -73,8 +73,8 @@ PAD_COMPARE = """\
   wire [W-1:0] a, b;
   wire y;
   generate
-    if (S) begin assign a = $signed(A); assign b = $signed(B); end
-    else begin assign a = A; assign b = B; end
+    if (A_WIDTH == 0) assign a = 0; else if (S) assign a = $signed(A); else assign a = A;
+    if (B_WIDTH == 0) assign b = 0; else if (S) assign b = $signed(B); else assign b = B;
   endgenerate
   \\{op} #(.A_SIGNED(T), .B_SIGNED(T), .A_WIDTH(W), .B_WIDTH(W), .Y_WIDTH(1))
     _TECHMAP_REPLACE_ (.A(a), .B(b), .Y(y));
@@ -88,8 +88,7 @@ PAD_SHIFT = """\
   wire _TECHMAP_FAIL_ = A_WIDTH == Y_WIDTH && A_SIGNED == T && "{op}" == "{to}" || B_SIGNED;
   wire [W-1:0] a, y;
   generate
-    if (A_SIGNED) assign a = $signed(A);
-    else assign a = A;
+    if (A_WIDTH == 0) assign a = 0; else if (A_SIGNED) assign a = $signed(A); else assign a = A;
   endgenerate
   \\{to} #(.A_SIGNED(T), .B_SIGNED(0), .A_WIDTH(W), .B_WIDTH(B_WIDTH), .Y_WIDTH(W))
     _TECHMAP_REPLACE_ (.A(a), .B(B), .Y(y));
@@ -105,8 +104,7 @@ module pad_{name} (A, Y);
   wire _TECHMAP_FAIL_ = A_WIDTH == Y_WIDTH && !A_SIGNED;
   wire [Y_WIDTH-1:0] a;
   generate
-    if (A_SIGNED) assign a = $signed(A);
-    else assign a = A;
+    if (A_WIDTH == 0) assign a = 0; else if (A_SIGNED) assign a = $signed(A); else assign a = A;
   endgenerate
   \\{op} #(.A_SIGNED(0), .A_WIDTH(Y_WIDTH), .Y_WIDTH(Y_WIDTH)) _TECHMAP_REPLACE_ (.A(a), .Y(Y));
 endmodule

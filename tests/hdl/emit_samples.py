@@ -195,3 +195,28 @@ class Mixture(wiring.Component):
             with m.Default():
                 m.d.sync += self.spread.eq(self.spread + 1)
         return m
+
+
+class Corners(wiring.Component):
+    """What tools stumble over: a header of many ports, nameless signals, constant comparisons, empty operands."""
+
+    def __init__(self):
+        ports = {f"a_rather_long_name_of_an_input_{i}": In(3) for i in range(12)}
+        super().__init__({**ports, "word": In(16), "sum": Out(20), "flags": Out(4), "carry": Out(5), "kept": Out(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        inputs = [getattr(self, f"a_rather_long_name_of_an_input_{i}") for i in range(12)]
+        registers = [Signal.like(value) for value in inputs]
+        nameless = [Signal(16, name=name) for name in ("$signal", "$like")]
+        m.d.sync += [register.eq(value) for register, value in zip(registers, inputs, strict=True)]
+        m.d.sync += [nameless[0].eq(self.word), nameless[1].eq(nameless[0] + 1), self.kept.eq(nameless[1])]
+        m.d.comb += [
+            self.sum.eq(sum(registers)),
+            self.flags[0].eq(self.word >= 0),
+            self.flags[1].eq(self.word <= 0xFFFF),
+            self.flags[2].eq(self.word > -1),
+            self.flags[3].eq(self.word < 0x10000),
+            self.carry.eq(((self.word[:1] << 2) - (self.word[1:2] << 2)) + (self.word[2:4] & 2)),
+        ]
+        return m

@@ -8,7 +8,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.emit import EmissionError, emit, unit
-from crosstrain_hdl.emit_text import plain_names, rename, repeated
+from crosstrain_hdl.emit_text import plain_names, rename, repeated, separated
 from crosstrain_hdl.tools import lint
 
 
@@ -201,6 +201,21 @@ def test_a_unit_may_hold_a_signal_of_its_instance_name(tmp_path):
 def test_text_pass_pieces():
     assert repeated("{ a[3], a[3], a[3], a }") == "{ {3{a[3]}}, a }"
     assert repeated("{ a[3], a[3:0], b, bb }") == "{ a[3], a[3:0], b, bb }"
+    widths = {"y": (5, 0), "z": (3, 2), "w": (2, 0)}
+    assert separated("  assign { y[4], y[1:0], w } = { y[3], 3'h5, z[3] };", widths) == [
+        "  assign w = { 1'b1, z[3] };",
+        "  assign y[1:0] = 2'b10;",
+        "  assign y[4] = y[3];",
+    ]
+    assert separated("  assign { z[2], w } = { z[4:3], 1'hx };", widths) == [
+        "  assign w = { z[3], 1'bx };",
+        "  assign z[2] = z[4];",
+    ]
+    assert separated("  assign { y[4], w } = y[2:0];", widths) == [
+        "  assign w = y[1:0];",
+        "  assign y[4] = y[2];",
+    ]
+    assert separated("  assign { z, w } = y + 5'h01;", widths) == ["  assign { z, w } = y + 5'h01;"]
     assert rename("assign \\p.q  = r ? 4'hab : .r(r);", {"p.q": "p_q", "r": "s", "hab": "no"}) == (
         "assign p_q = s ? 4'hab : .r(s);"
     )
