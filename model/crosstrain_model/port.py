@@ -90,8 +90,8 @@ WIDTH_BITS = 28
 AMPLITUDE_BITS = 16
 PULSES_BITS = 16
 """Device pulses of one command: at most 1024 columns times 15."""
-INTERLOCK_CYCLES = 2
-"""Cycles for which slots may still be offered after `arr_prog_enable` fell: `arr_rails_ok` passes two registers."""
+INTERLOCK_CYCLES = 3
+"""Cycles for which slots may still be offered after `arr_prog_enable` fell: `arr_rails_ok` passes registers inside."""
 
 
 def row_bits(design: Design) -> int:

@@ -1,7 +1,7 @@
 """The protocol of the array port: one numbered rule per way to break it.
 
-The checker in hardware (`port_checker.py`) reports these numbers, docs/array-port.md lists them.  Rules on the macro hold
-from the first completion of an ABORT after reset: what it sends before that belongs to an old epoch and is discarded.
+The checker in hardware (`port_checker.py`) reports these numbers, docs/array-port.md lists them.  Rules on the macro
+hold from the first completion of an ABORT after reset: what it sends before that belongs to an old epoch.
 """
 
 from __future__ import annotations
