@@ -57,7 +57,9 @@ def pack(values, bits):
 def clears(tile):
     """The sweep after reset."""
     nothing = [0] * tile.array.lanes
-    return [Visit(Op.CLEAR, row, group, nothing) for row in range(tile.array.rows) for group in range(tile.array.groups)]
+    return [
+        Visit(Op.CLEAR, row, group, nothing) for row in range(tile.array.rows) for group in range(tile.array.groups)
+    ]
 
 
 def random_visits(tile, count, seed, gaps):

@@ -61,7 +61,9 @@ def test_equals_the_model(name):
             theta = 1 << register if tile.update.threshold_power_of_two else register
             half = 1 << (width - 1)
             corners = [-half, half - 1, 0, -1, 1]
-            corners += [k * theta + by for k in (-16, -3, -1, 1, 2, 15) for by in (-1, 0, 1) if abs(k * theta) < half - 1]
+            corners += [
+                k * theta + by for k in (-16, -3, -1, 1, 2, 15) for by in (-1, 0, 1) if abs(k * theta) < half - 1
+            ]
             near = rng.integers(-20 * theta, 20 * theta + 1, 20).clip(-half, half - 1)
             values = [*corners, *near.tolist(), *rng.integers(-half, half, 10).tolist()]
             values += [0] * (-len(values) % lanes)
