@@ -1,0 +1,215 @@
+"""Frames: takes the host's input stream apart and hands on what it asks for.
+
+The rules are told in `crosstrain_model.frames`. A frame takes one cycle for its head, then its beats, then, if it makes
+a vector or a pass, one cycle for the commit. A read is kept whole before it is handed on, so that a bad one never
+reaches the array.
+"""
+
+import enum
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from crosstrain_hdl.gearbox import Gearbox
+from crosstrain_hdl.memory import Memory1R1W, address_width
+from crosstrain_model.frames import USER_BITS, FrameOp, frame_beats, slot_bits
+from crosstrain_model.port import Op, code_bits
+
+
+class State(enum.IntEnum):
+    """Where in a frame we are."""
+
+    HEAD = 0
+    BODY = 1
+    COMMIT = 2
+    READ = 3
+    SKIP = 4
+
+
+class Frames(wiring.Component):
+    """Members
+
+    s_axis_* : the input stream, see `crosstrain_model.frames`
+    w_*, commit_*, drop : the load side of `outer_product.OuterProduct`
+    h_valid, h_ready, h_op, h_row, h_tag : a read for the sequencer; h_op of `crosstrain_model.port.Op`
+    dac_valid, dac_ready, dac_codes, dac_last : its words of input codes, after h_ready
+    dac_drop : In(1), strobe: the rest of the words is not wanted any more
+    quiet : In(1), all work handed on before is done: a read may go
+    cancel : In(1), strobe: forget the frame or vector that has only half arrived, and the read that waits
+    half : Out(1), an x waits for its d
+    busy : Out(1), a frame has begun, an x waits, or words of a read are left
+    frame_error : Out(1), strobe
+    """
+
+    def __init__(self, design):
+        self.design = design
+        code, lanes = code_bits(design), design.array.lanes
+        self.read_words = max(design.array.row_words, design.array.groups)
+        super().__init__(
+            {
+                "s_axis_tdata": In(design.stream_codes * slot_bits(design)),
+                "s_axis_tvalid": In(1),
+                "s_axis_tready": Out(1),
+                "s_axis_tlast": In(1),
+                "s_axis_tuser": In(USER_BITS),
+                "w_valid": Out(1),
+                "w_ready": In(1),
+                "w_is_d": Out(1),
+                "w_codes": Out(lanes * code),
+                "commit_valid": Out(1),
+                "commit_ready": In(1),
+                "commit_exponent": Out(signed(9)),
+                "commit_program": Out(1),
+                "commit_empty": Out(1),
+                "drop": Out(1),
+                "h_valid": Out(1),
+                "h_ready": In(1),
+                "h_op": Out(4),
+                "h_row": Out(address_width(design.array.rows)),
+                "h_tag": Out(8),
+                "dac_valid": Out(1),
+                "dac_ready": In(1),
+                "dac_codes": Out(lanes * code),
+                "dac_last": Out(1),
+                "dac_drop": In(1),
+                "quiet": In(1),
+                "cancel": In(1),
+                "half": Out(1),
+                "busy": Out(1),
+                "frame_error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.gearbox = gearbox = Gearbox(self.design)
+        self._state = state = Signal(State, init=State.HEAD)
+        self._op = op = Signal(4)
+        self._dac_free = Signal()
+        for_lists, for_array, plain, bad = Signal(), Signal(), Signal(), Signal()
+        accepted, last_beat = Signal(), Signal()
+        m.d.comb += [
+            for_lists.eq((op == FrameOp.UPDATE_X) | (op == FrameOp.UPDATE_D)),
+            for_array.eq((op == FrameOp.FORWARD) | (op == FrameOp.BACKWARD)),
+            plain.eq(~for_lists & ~for_array),
+            bad.eq(self.s_axis_tvalid & (self.s_axis_tlast != last_beat)),
+            accepted.eq(self.s_axis_tvalid & self.s_axis_tready),
+            gearbox.beat_data.eq(self.s_axis_tdata),
+            gearbox.is_d.eq((op == FrameOp.UPDATE_D) | (op == FrameOp.BACKWARD)),
+            gearbox.beat_valid.eq((state == State.BODY) & self.s_axis_tvalid & ~plain & ~bad & ~self.cancel),
+            gearbox.word_ready.eq(Mux(for_lists, self.w_ready, 1)),
+            gearbox.restart.eq(state == State.HEAD),
+            self.w_valid.eq(gearbox.word_valid & for_lists),
+            self.w_is_d.eq(gearbox.is_d),
+            self.w_codes.eq(gearbox.word_codes),
+            self.commit_program.eq(op == FrameOp.PROGRAM),
+            self.commit_empty.eq(op == FrameOp.PROGRAM),
+        ]
+        self._beats(m, gearbox.is_d, plain, accepted, last_beat)
+        with m.Switch(state):
+            with m.Case(State.HEAD):
+                self._head(m)
+            with m.Case(State.BODY):
+                m.d.comb += self.s_axis_tready.eq((bad | plain | gearbox.beat_ready) & ~self.cancel)
+                with m.If(self.cancel):
+                    m.d.comb += self.drop.eq(for_lists)
+                    m.d.sync += [self.half.eq(0), state.eq(State.SKIP)]
+                with m.Elif(bad):
+                    m.d.comb += [self.frame_error.eq(1), self.drop.eq(for_lists)]
+                    m.d.sync += [self.half.eq(0), state.eq(Mux(self.s_axis_tlast, State.HEAD, State.SKIP))]
+                with m.Elif(accepted & last_beat):
+                    m.d.sync += [self.half.eq(op == FrameOp.UPDATE_X), state.eq(self._after_body(op))]
+            with m.Case(State.COMMIT):
+                m.d.comb += self.commit_valid.eq(1)
+                with m.If(self.commit_ready):
+                    m.d.sync += state.eq(State.HEAD)
+            with m.Case(State.READ):
+                m.d.comb += self.h_valid.eq(self.quiet & ~self.cancel)
+                with m.If(self.cancel | (self.h_valid & self.h_ready)):
+                    m.d.sync += state.eq(State.HEAD)
+            with m.Case(State.SKIP):
+                m.d.comb += self.s_axis_tready.eq(1)
+                with m.If(accepted & self.s_axis_tlast):
+                    m.d.sync += state.eq(State.HEAD)
+        self._dac(m, gearbox, for_array)
+        m.d.comb += self.busy.eq((state != State.HEAD) | self.s_axis_tvalid | self.half | ~self._dac_free)
+        return m
+
+    def _beats(self, m, is_d, plain, accepted, last_beat):
+        """Counts the beats of a body; `last_beat`: this is where TLAST belongs."""
+        x_beats, d_beats = (frame_beats(self.design, op) for op in (FrameOp.UPDATE_X, FrameOp.UPDATE_D))
+        beat = Signal(range(max(x_beats, d_beats, 2)))
+        m.d.comb += last_beat.eq(plain | (beat == Mux(is_d, d_beats - 1, x_beats - 1)))
+        with m.If(self._state != State.BODY):
+            m.d.sync += beat.eq(0)
+        with m.Elif(accepted):
+            m.d.sync += beat.eq(beat + 1)
+
+    def _head(self, m):
+        """What the first beat's TUSER says, before the beat is taken."""
+        user = self.s_axis_tuser
+        op, row = user[:4], user[20:32]
+        exponent = user[4:12].as_signed()
+        exponent_x = Signal(signed(8))
+        orphan, refused = Signal(), Signal()  # an x without its d; the frame itself is wrong
+        m.d.comb += [
+            orphan.eq(self.half & (op != FrameOp.UPDATE_D)),
+            refused.eq(
+                (op > FrameOp.READ_ROW)
+                | ((op == FrameOp.UPDATE_D) & ~self.half)
+                | ((op == FrameOp.READ_ROW) & (row >= self.design.array.rows))
+            ),
+        ]
+        waits = ((op == FrameOp.FORWARD) | (op == FrameOp.BACKWARD)) & ~self._dac_free
+        with m.If(self.cancel):
+            m.d.comb += self.drop.eq(self.half)
+            m.d.sync += self.half.eq(0)
+        with m.Elif(self.s_axis_tvalid & ~waits):
+            m.d.comb += [self.drop.eq(orphan), self.frame_error.eq(orphan | refused)]
+            m.d.sync += [
+                self._op.eq(op),
+                self.h_tag.eq(user[12:20]),
+                self.h_row.eq(Mux(op == FrameOp.READ_ROW, row, 0)),
+                self._state.eq(Mux(refused, State.SKIP, State.BODY)),
+            ]
+            with m.If(orphan):
+                m.d.sync += self.half.eq(0)
+            with m.If(op == FrameOp.UPDATE_X):
+                m.d.sync += exponent_x.eq(exponent)
+            with m.If(op == FrameOp.UPDATE_D):
+                m.d.sync += self.commit_exponent.eq(exponent_x + exponent)
+
+    def _after_body(self, op):
+        """Where a whole, good frame goes on."""
+        commits = (op == FrameOp.UPDATE_D) | (op == FrameOp.PROGRAM)
+        return Mux(op == FrameOp.UPDATE_X, State.HEAD, Mux(commits, State.COMMIT, State.READ))
+
+    def _dac(self, m, gearbox, for_array):
+        """The words of one read: kept while it waits, then handed out, one every other cycle."""
+        m.submodules.words = memory = Memory1R1W(self.read_words, len(self.dac_codes))
+        sending, fetch, is_d = Signal(), Signal(), Signal()
+        index = Signal(range(self.read_words + 1))
+        of_columns = Mux(self._op == FrameOp.BACKWARD, Op.BACKWARD, Op.READ_ROW)
+        m.d.comb += [
+            self.h_op.eq(Mux(self._op == FrameOp.FORWARD, Op.FORWARD, of_columns)),
+            memory.W0_en.eq(gearbox.word_valid & for_array),
+            memory.W0_addr.eq(gearbox.word_index),
+            memory.W0_data.eq(gearbox.word_codes),
+            memory.R0_en.eq(fetch),
+            memory.R0_addr.eq(index),
+            fetch.eq(sending & ~self.dac_valid & ~self.dac_drop),
+            self.dac_codes.eq(memory.R0_data),
+            self.dac_last.eq(index == Mux(is_d, self.design.array.groups, self.design.array.row_words)),
+            self._dac_free.eq(~sending),
+        ]
+        with m.If(fetch):
+            m.d.sync += [self.dac_valid.eq(1), index.eq(index + 1)]
+        with m.If(self.dac_valid & self.dac_ready):
+            m.d.sync += self.dac_valid.eq(0)
+            with m.If(self.dac_last):
+                m.d.sync += [sending.eq(0), index.eq(0)]
+        with m.If(self.h_valid & self.h_ready & for_array):
+            m.d.sync += [sending.eq(1), is_d.eq(gearbox.is_d)]
+        with m.If(self.dac_drop):
+            m.d.sync += [sending.eq(0), self.dac_valid.eq(0), index.eq(0)]
