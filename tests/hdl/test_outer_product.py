@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from crosstrain_model import outer_product as model
-from crosstrain_model.design import Array, Bus, Design, Formats, Update
 
 from crosstrain_hdl.outer_product import OuterProduct
+from crosstrain_model import outer_product as model
+from crosstrain_model.design import Array, Bus, Design, Formats, Update
 
 
 def design(rows, columns, lanes, vectors=2, **formats):
@@ -53,7 +53,7 @@ def random_jobs(tile, count, seed):
 
 
 def expected(tile, jobs):
-    """Visits (row, group, terms, last, program) or (None, last, program), and the number of vectors with clipped terms."""
+    """Visits (row, group, terms, last, program) or (None, last, program); number of vectors with clipped terms."""
     visits, clipped = [], 0
     for job in jobs:
         if job == TOKEN:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from crosstrain_model import threshold as model
-from crosstrain_model.design import Array, Design, Formats, Update
 
 from crosstrain_hdl.threshold import COUNT_BITS, Threshold, theta_width
+from crosstrain_model import threshold as model
+from crosstrain_model.design import Array, Design, Formats, Update
 
 
 def design(lanes, accumulator, **update):
