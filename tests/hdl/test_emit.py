@@ -81,6 +81,20 @@ def test_asic_text_starts_unknown_and_reset_makes_all_known(bench, samples, samp
 
 
 @pytest.mark.parametrize("profile", PROFILES)
+def test_a_gated_output_drops_without_a_clock_edge(bench, samples, profile):
+    component = samples.Walker()
+    stimulus = chosen_stimulus(bench, component, steps=30)
+    stimulus[27]["reset"] = 1
+    texts = emit(component, name="dut", profile=profile)
+    enabled = [row[-1] for row in bench.replay(texts, "dut", component, stimulus, profile=profile)]
+    assert enabled[25:29] == ["1", "1", "0", "0"]  # seen in step 27 before its rising edge
+    ungated = {name: re.sub(r"(prog_enable = armed).*;", r"\1;", text) for name, text in texts.items()}
+    assert ungated != texts
+    late = [row[-1] for row in bench.replay(ungated, "dut", component, stimulus, profile=profile)]
+    assert late[27] == ("1" if profile == "fpga" else "0")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_every_tool_takes_the_text(tmp_path, samples, sample, profile):
     texts = emit(getattr(samples, sample)(), name="dut", profile=profile)
