@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model.twin import context, kernels, read_kernels
+from crosstrain_model.twin import context, hook, kernels, read_kernels
 from crosstrain_model.twin.engine import Bits, Bytes, Codes, Counts, Signs
 
 if TYPE_CHECKING:
@@ -41,4 +41,4 @@ class CompiledEngine:
         return int(kernels.train(self._context, x_bits, d_bits, x_sign, d_sign))
 
     def hook_pointer(self) -> tuple[int, int]:
-        return int(read_kernels.HOOK.address), int(self._context.ctypes.data)
+        return int(hook.HOOK.address), int(self._context.ctypes.data)

@@ -1,12 +1,12 @@
 """The context of a tile: one int64 array of sizes, settings and addresses, all that a compiled kernel is told.
 
-A single argument keeps calls short (each array argument costs a call about 150 ns), and its address is the `user` pointer of
-the hook.  The arrays that it points at belong to the tile, which must outlive every use of the context.
+A single argument keeps calls short (each array argument costs a call about 150 ns), and its address is the `user`
+pointer of the hook.  The arrays that it points at belong to the tile, which must outlive every use of the context.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +35,10 @@ def make(tile: ArrayTile) -> npt.NDArray[np.int64]:
     context[ROWS], context[COLUMNS], context[DEVICE_COLUMNS] = tile.rows, tile.columns, tile.device_columns
     context[WIRING] = WIRINGS.index(tile.wiring.kind)
     context[EXPONENT], context[NOISE], context[NOISE_OF_STEP] = devices.exponent, devices.noise, devices.noise_of_step
-    arrays = (tile.g, devices.step_up, devices.slope_up, devices.step_down, devices.slope_down, devices.low, devices.high)
-    for place, array in enumerate((*arrays, tile.levels, tile.counters, tile.keys), start=G):
-        assert array.flags.c_contiguous and array.flags.aligned
+    grids = (devices.step_up, devices.slope_up, devices.step_down, devices.slope_down, devices.low, devices.high)
+    arrays: list[npt.NDArray[Any]] = [tile.g, *grids, tile.levels, tile.counters, tile.keys]
+    for place, array in enumerate(arrays, start=G):
+        assert array.flags.carray
         context[place] = array.ctypes.data
     context[PULSES] = tile.pulses.ctypes.data if tile.pulses.size else 0
     parts = (tile.forward_converter, tile.backward_converter, tile.row_converter)

@@ -1,7 +1,7 @@
 """DACs and ADCs of the array: from codes to line levels, and from exact sums to codes, in integers.
 
-Full scale of a code of n bits is 2^(n-1), of a weight 2^14 (`READ_BITS`), of the ADC 2^(adc-1) codes at a sum of `range`
-full-scale products.  One vector, in this order (z: noise.py; every operation in int64, shifts arithmetic):
+Full scale of a code of n bits is 2^(n-1), of a weight 2^14 (`READ_BITS`), of the ADC 2^(adc-1) codes at a sum of
+`range` full-scale products.  One vector, in this order (z: noise.py; every operation in int64, shifts arithmetic):
 
     level = code                                                         # no DAC noise: F = 0
     level = clamp((code << F) + ((z * S_dac + 2048) >> 12), +-32767)     # DAC noise: F = 14 - n, full scale 2^13
@@ -13,15 +13,18 @@ full-scale products.  One vector, in this order (z: noise.py; every operation in
     code  = clamp((v + 128) >> 8, -2^(adc-1), 2^(adc-1) - 1)             # nearest, halves up
 
     M / 2^s = 2^(adc - n - F - 14) / range, rounded to 2^21 <= M < 2^22 (exact when the range is a power of two)
-    S_dac = round(dac_noise * 2^25 / 147.8)    S_read = round(read_noise * 2^26 / 147.8)    S_adc = round(adc_noise * 2^16 / 147.8)
+    S_dac = round(dac_noise * 2^25 / 147.8)
+    S_read = round(read_noise * 2^26 / 147.8)
+    S_adc = round(adc_noise * 2^16 / 147.8)
 
-|sum| stays below 2^41 (1024 lines of 2^15 * 2^15, plus noise), so that sum * M fits 63 bits and a sum in float64 is exact.
+|sum| stays below 2^41 (1024 lines of 2^15 * 2^15, plus noise), so that sum * M fits 63 bits and a float64 sum is exact.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +53,9 @@ class Converter:
     read_noise: int
     adc_noise: int
     lsb: float
-    """One ADC code in units of (full-scale weight) * (one input code); an exact float where the range is a power of two."""
+    """One ADC code in units of (full-scale weight) * (one input code); exact where the range is a power of two."""
 
-    def check_codes(self, codes: npt.NDArray[np.integer], field: str) -> None:
+    def check_codes(self, codes: npt.NDArray[np.integer[Any]], field: str) -> None:
         """Raises for codes that the DAC does not have."""
         full = 1 << (self.bits - 1)
         if codes.size and (codes.min() < -full or codes.max() >= full):
@@ -68,9 +71,10 @@ class Converter:
         return np.clip(wide + ((z * self.dac_noise + 2048) >> 12), -32767, 32767)
 
     def root(self, codes: Codes) -> npt.NDArray[np.int64]:
-        """Root of the summed squares [B, 1] in 1/16 code; float64 has the integer below 2^52 and its root exact enough to floor."""
+        """Root of the summed squares [B, 1] in 1/16 code; below 2^52 a float64 root has the right floor."""
         squares = (codes.astype(np.int64) ** 2).sum(axis=1, keepdims=True) << 8
-        return np.floor(np.sqrt(squares.astype(np.float64))).astype(np.int64)
+        root: npt.NDArray[np.int64] = np.floor(np.sqrt(squares.astype(np.float64))).astype(np.int64)
+        return root
 
     def codes(self, sums: Sums, root: npt.NDArray[np.int64], read: noise.Key, adc: noise.Key) -> Codes:
         """ADC codes [B, columns] of exact sums [B, columns]; keys [B]."""
@@ -82,7 +86,8 @@ class Converter:
         if self.adc_noise:
             v = v + ((noise.z_of(noise.words(adc, index)).astype(np.int64) * self.adc_noise + 128) >> 8)
         full = 1 << (self.adc - 1)
-        return np.clip((v + 128) >> 8, -full, full - 1).astype(np.int32)
+        codes: Codes = np.clip((v + 128) >> 8, -full, full - 1).astype(np.int32)
+        return codes
 
 
 def make(design: Design, *, bits: int, full_range: float) -> Converter:
@@ -96,7 +101,8 @@ def make(design: Design, *, bits: int, full_range: float) -> Converter:
     multiplier = round(gain * Fraction(2) ** shift)
     if multiplier == 1 << 22:  # rounded up to the next octave
         multiplier, shift = 1 << 21, shift - 1
-    assert (1 << 21) <= multiplier < (1 << 22) and 8 <= shift <= 62
+    assert (1 << 21) <= multiplier < (1 << 22)
+    assert 8 <= shift <= 62
     return Converter(
         bits=bits,
         adc=adc,

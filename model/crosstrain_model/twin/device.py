@@ -1,9 +1,10 @@
 """The analog devices: integer parameters of each, and the one rule of a pulse.
 
-Conductance g is int32 in units of 2^-20 of the half range (ONE = 2^20 is the upper end of a nominal device); bounds are
-multiples of 64 within +-(2^21 - 64).  Each device has six int16 parameters: the bounds `low` and `high` in units of 2^-14,
-and for each direction a step at zero A (up >= 0, down <= 0) and its slope K >= 0, in units of 2^(e-20), where e is the
-smallest exponent of the tile that lets all of them fit.  One pulse, every operation in int32, shifts arithmetic:
+Conductance g is int32 in units of 2^-20 of the half range (ONE = 2^20 is the upper end of a nominal device); bounds
+are multiples of 64 within +-(2^21 - 64).  Each device has six int16 parameters: the bounds `low` and `high` in units
+of 2^-14, and for each direction a step at zero A (up >= 0, down <= 0) and its slope K >= 0, in units of 2^(e-20),
+where e is the smallest exponent of the tile that lets all of them fit.  One pulse, every operation in int32, shifts
+arithmetic:
 
     step = A - ((K * (g >> 6) + 8192) >> 14)        # A_up, K_up or A_down, K_down
     step = max(step, 0) up,  min(step, 0) down      # the mean never turns round
@@ -21,9 +22,9 @@ z is the noise of the event (noise.py).  The parameters, with delta = 2 / states
     linear-step    A = a               K = a * slope
     soft-bounds    A = K * |bound|     K = min(a / |bound|, 1)        (Rasch et al. 2024, methods)
 
-The limit in soft-bounds says that one mean pulse reaches the bound at most.  With |A|, |K|, |g >> 6| <= 32767, sigma_cc <= 1
-and e <= 7 the largest intermediate values are 2^30 + 2^13, 98304 * 14136 + 2048 and (98304 + 339270) * 2^7 + 2^21: nothing
-wraps, and `make` checks the premises.
+The limit in soft-bounds says that one mean pulse reaches the bound at most.  With |A|, |K|, |g >> 6| <= 32767,
+sigma_cc <= 1 and e <= 7 the largest intermediate values are 2^30 + 2^13, 98304 * 14136 + 2048 and
+(98304 + 339270) * 2^7 + 2^21: nothing wraps, and `make` checks the premises.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ BOUND_LIMIT = 32767
 
 Grid16 = npt.NDArray[np.int16]
 Grid32 = npt.NDArray[np.int32]
+Reals = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ class Devices:
         return np.clip(g, self.low.astype(np.int32) << 6, self.high.astype(np.int32) << 6).astype(np.int32)
 
     def symmetry_point(self) -> Grid32:
-        """Where up and down steps are equal [2^-20]: (A_up + A_down) / (K_up + K_down), halves up; 0 where no slope is."""
+        """Where up and down steps are equal [2^-20]: (A_up + A_down) / (K_up + K_down), halves up; 0 without slopes."""
         numerator = (self.step_up.astype(np.int64) + self.step_down) << 20
         denominator = self.slope_up.astype(np.int64) + self.slope_down
         safe = np.where(denominator > 0, denominator, 1)
@@ -81,8 +83,9 @@ def make(design: Design, *, seed: int, tile: int, array: int) -> Devices:
     """Draws the devices of one array of the design."""
     device, rows, columns = design.device, design.array.rows, design.array.device_columns
     shape = (rows, columns)
-    a_up, a_down, low, high = _nominal(device, shape) if device.kind == "ideal" else _varied(device, shape, (seed, tile, array))
-    slopes: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] = (np.zeros(shape), np.zeros(shape))
+    quiet = device.kind == "ideal"
+    a_up, a_down, low, high = _nominal(device, shape) if quiet else _varied(device, shape, (seed, tile, array))
+    slopes: tuple[Reals, Reals] = (np.zeros(shape), np.zeros(shape))
     if device.kind == "linear-step":
         slopes = (a_up * device.slope_up, a_down * device.slope_down)
     elif device.kind == "soft-bounds":
@@ -93,7 +96,6 @@ def make(design: Design, *, seed: int, tile: int, array: int) -> Devices:
     while np.rint(largest * 2.0 ** (20 - exponent)) > 32767:
         exponent += 1
     scale = 2.0 ** (20 - exponent)
-    quiet = device.kind == "ideal"
     return _checked(
         Devices(
             step_up=_int16(a_up * scale),
@@ -107,9 +109,6 @@ def make(design: Design, *, seed: int, tile: int, array: int) -> Devices:
             noise_of_step=device.noise_base == "step",
         )
     )
-
-
-Reals = npt.NDArray[np.float64]
 
 
 def _nominal(device: Device, shape: tuple[int, int]) -> tuple[Reals, Reals, Reals, Reals]:
@@ -150,8 +149,8 @@ def _checked(devices: Devices) -> Devices:
     """Our own premises: nothing in a pulse can wrap.  They hold for every legal design."""
     grids = (devices.step_up, devices.slope_up, devices.step_down, devices.slope_down, devices.low, devices.high)
     assert all(int(grid.min()) >= -32767 for grid in grids)
-    assert int(devices.step_up.min()) >= 0 and int(devices.step_down.max()) <= 0
-    assert int(devices.slope_up.min()) >= 0 and int(devices.slope_down.min()) >= 0
-    assert int(devices.low.max()) <= 0 <= int(devices.high.min())
-    assert 0 <= devices.exponent <= 7 and 0 <= devices.noise <= 1774
+    assert all(int(grid.min()) >= 0 for grid in (devices.step_up, devices.slope_up, devices.slope_down, devices.high))
+    assert all(int(grid.max()) <= 0 for grid in (devices.step_down, devices.low))
+    assert 0 <= devices.exponent <= 7
+    assert 0 <= devices.noise <= 1774
     return devices

@@ -56,25 +56,28 @@ class NumpyEngine:
         if codes.size and (codes.min() < -full or codes.max() >= full):
             return False
         numbers = tile.counters[which] + np.arange(len(codes))
-        kinds = ((noise.DAC_FORWARD, noise.READ_FORWARD, noise.ADC_FORWARD), (noise.DAC_BACKWARD, noise.READ_BACKWARD, noise.ADC_BACKWARD))
+        kind = noise.DAC_FORWARD if which == 0 else noise.DAC_BACKWARD
         weights = tile.levels if which == 0 else tile.levels.T
-        out[...] = self._convert(part, codes, weights, kinds[which], numbers, 0)
+        out[...] = self._convert(part, codes, weights, kind, numbers, 0)
         tile.counters[which] += len(codes)
         return True
 
     def read_row(self, row: int) -> Codes:
         tile, part = self.tile, self.tile.row_converter
         one_hot = np.array([[1 << (part.bits - 1)]], dtype=np.int32)
-        kinds = (noise.DAC_ROW, noise.READ_ROW, noise.ADC_ROW)
-        codes = self._convert(part, one_hot, tile.levels[row : row + 1], kinds, tile.counters[2:3], row)
+        codes = self._convert(part, one_hot, tile.levels[row : row + 1], noise.DAC_ROW, tile.counters[2:3], row)
         tile.counters[2] += 1
-        return codes[0]
+        first: Codes = codes[0]
+        return first
 
     def _convert(
-        self, part: Converter, codes: Codes, weights: npt.NDArray[np.int16], kinds: tuple[int, int, int], numbers: Counts, row: int
+        self, part: Converter, codes: Codes, weights: npt.NDArray[np.int16], kind: int, numbers: Counts, row: int
     ) -> Codes:
-        """Codes [B, lines] on weights [lines, outputs] to ADC codes; the sum is exact in float64, in any order."""
-        dac, read, adc = (self._key(kind, numbers, row) for kind in kinds)
+        """Codes [B, lines] on weights [lines, outputs] to ADC codes; the sum is exact in float64, in any order.
+
+        `kind` is the DAC's; those of the read and of the ADC follow it.
+        """
+        dac, read, adc = (self._key(kind + place, numbers, row) for place in range(3))
         levels = part.levels(codes, dac)
         sums = (levels.astype(np.float64) @ weights.astype(np.float64)).astype(np.int64)
         return part.codes(sums, part.root(codes), read, adc)

@@ -1,7 +1,7 @@
 """Compiled pulses: equal to `pulses.py` and the numpy engine, bit for bit.
 
-Numba widens integers, so every 32-bit operation is cast back; LLVM then works on 32-bit lanes.  Columns go in blocks, each
-with its own largest pulse count, so that a rare second pulse costs one block and not the row.
+Numba widens integers, so every 32-bit operation is cast back; LLVM then works on 32-bit lanes.  Columns go in blocks,
+each with its own largest pulse count, so that a rare second pulse costs one block and not the row.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def program(context: Array, row: int, up: Array, down: Array, update: int) -> in
 
 
 @compiled
-def _expand(wiring: int, c: int, count: int, up: Array, total: Array) -> int:
+def _expand(wiring: int, c: int, count: Any, up: Array, total: Array) -> int:
     """wiring.expand of one weight into SET and total counts; returns its device pulses."""
     size = abs(count)
     if wiring == at.SINGLE:
@@ -217,7 +217,8 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
             continue
         pulses, sign, word = 0, -np.int32(x_sign[r]), x_bits[r]
         for c in range(d_bits.size):
-            pulses += _expand(wiring, c, np.int32(sign * np.int32(d_sign[c]) * ones(np.uint32(word & d_bits[c]))), up, total)
+            hits = np.int32(ones(np.uint32(word & d_bits[c])) * np.int32(d_sign[c]))
+            pulses += _expand(wiring, c, np.int32(sign * hits), up, total)
         if pulses:
             pulse_row(context, r, up, total, noise.TRAIN, counters[4])
         delivered += pulses

@@ -1,7 +1,7 @@
 """Noise of the analog array: a counter-based hash, keyed by the meaning of the event.
 
-Nothing is drawn in order of arrival: whoever asks for the noise of an event gets the same integer, at any batch split, on
-any engine.  All arithmetic is on 32-bit words, modulo 2^32:
+Nothing is drawn in order of arrival: whoever asks for the noise of an event gets the same integer, at any batch split,
+on any engine.  All arithmetic is on 32-bit words, modulo 2^32:
 
     mix(h):          h ^= h >> 16;  h *= 0x7feb352d;  h ^= h >> 15;  h *= 0x846ca68b;  h ^= h >> 16
     absorb(a, b, w): a = mix((a ^ w) + 0x9e3779b9);  b = mix((b + w) ^ 0x85ebca6b)
@@ -10,12 +10,12 @@ any engine.  All arithmetic is on 32-bit words, modulo 2^32:
     word i:          mix(a + i * (b | 1))
     z:               sum of the four bytes of a word, minus 510
 
-z is an integer of mean 0 and variance 21845 (sigma 147.8), nearly normal, and never beyond 3.45 sigma.  Two 32-bit chains
-make a key, so that two events share their words only by a 64-bit accident.
+z is an integer of mean 0 and variance 21845 (sigma 147.8), nearly normal, and never beyond 3.45 sigma.  Two 32-bit
+chains make a key, so that two events share their words only by a 64-bit accident.
 
-Parameters that are drawn once (device variation) use the sum of the twelve 16-bit halves of words 6i .. 6i+5, minus 393210,
-in units of 2^-16: variance 1, cut at 6 sigma.  Every later operation on them is one of + - * / and sqrt in IEEE double
-precision, correctly rounded, so that no mathematics library decides a bit.
+Parameters that are drawn once (device variation) use the sum of the twelve 16-bit halves of words 6i .. 6i+5, minus
+393210, in units of 2^-16: variance 1, cut at 6 sigma.  Every later operation on them is one of + - * / and sqrt in
+IEEE double precision, correctly rounded, so that no mathematics library decides a bit.
 """
 
 from __future__ import annotations
@@ -98,15 +98,16 @@ def z_of(hashed: Words) -> npt.NDArray[np.int32]:
 
 
 def normal(base: Key, rows: int, columns: int) -> npt.NDArray[np.float64]:
-    """One-time deviates [rows, columns] in float64 that hold exact multiples of 2^-16; row r has the event key (0, r)."""
+    """One-time deviates [rows, columns] in float64, multiples of 2^-16; row r has the event key (0, r)."""
     key = event_key(base, np.zeros(rows, dtype=np.int64), np.arange(rows))
     drawn = words(key, np.arange(6 * columns)).reshape(rows, columns, 6)
     halves = (drawn & np.uint32(0xFFFF)).astype(np.int64) + (drawn >> np.uint32(16)).astype(np.int64)
-    return (halves.sum(axis=2) - 393210).astype(np.float64) / 65536.0
+    deviates: npt.NDArray[np.float64] = (halves.sum(axis=2) - 393210).astype(np.float64) / 65536.0
+    return deviates
 
 
 def exponential(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """exp by the degree-7 Taylor polynomial (Horner) of values / 1024, squared ten times; relative error below 1e-12 for |v| <= 8."""
+    """exp: degree-7 Taylor polynomial (Horner) of values / 1024, squared ten times; error below 1e-12 for |v| <= 8."""
     small = values / 1024.0
     result = np.ones_like(small)
     for n in range(7, 0, -1):

@@ -1,7 +1,7 @@
 """Pulses on one row of devices, in plain numpy: the definition that the compiled kernel must equal.
 
-A device gets `total` pulses, the first `up` of them SET, the others RESET; pulse j of device column c takes word
-i = 256 c + j of the row's event key (noise.py).  Devices do not see each other, so only the order on one device matters.
+A device gets `total` pulses, the first `up` of them SET, the others RESET; pulse j of device column c takes word i =
+256 c + j of the row's event key (noise.py).  Devices do not see each other, so only the order on one device matters.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.twin import noise
-from crosstrain_model.twin.device import Devices
+from crosstrain_model.twin.device import Devices, Grid32
 
 PULSE_LIMIT = 255
 """Most pulses one device takes in one event: words 256 c .. 256 c + 255 are its own."""
 
 
 def pulse_row(
-    g: npt.NDArray[np.int32], devices: Devices, row: int, up: npt.NDArray[np.int32], total: npt.NDArray[np.int32], key: noise.Key
+    g: Grid32, devices: Devices, row: int, up: npt.NDArray[np.int32], total: npt.NDArray[np.int32], key: noise.Key
 ) -> None:
-    """Applies the pulses to row `row` of `g`, in place; `up` <= `total` <= 255 per device column, `key` of shape [1]."""
+    """Applies the pulses to row `row` of `g`, in place; `up` <= `total` <= 255 a device, `key` of shape [1]."""
     line = g[row]
     low, high = devices.low[row].astype(np.int32) << 6, devices.high[row].astype(np.int32) << 6
     columns = np.arange(line.size)

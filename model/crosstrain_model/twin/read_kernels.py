@@ -1,30 +1,15 @@
-"""Compiled reads, equal to `converter.py` and the numpy engine bit for bit, and the hook that simulations call.
-
-    int32_t hook(void *user, uint32_t op, uint32_t array, uint32_t row,
-                 const uint8_t *set_counts, const uint8_t *reset_counts, const int32_t *codes_in, int32_t *codes_out)
-
-| op | does | takes | gives |
-|---|---|---|---|
-| 0 | program row `row`, called once per completed command | SET and RESET counts, uint8 [device columns], at most 255 together | device pulses delivered |
-| 1 | forward read | codes_in [rows] | codes_out [columns], returns 0 |
-| 2 | backward read | codes_in [columns] | codes_out [rows], returns 0 |
-| 3 | one-hot read of row `row` | | codes_out [columns], returns 0 |
-
-It returns -1, and does nothing, for an unknown op, a row outside the array, a code outside its DAC or more than 255 pulses.
-Pointers that an op does not take may be null.  `user` is the address of a tile's context (context.py) and selects the
-array; `array` is for the caller's records.  It takes no lock: one thread at a time per tile, any number of tiles.
-"""
+"""Compiled reads: equal to `converter.py` and the numpy engine, bit for bit."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, types
+from numba import carray
 
 from crosstrain_model.twin import context as at
 from crosstrain_model.twin import noise
-from crosstrain_model.twin.kernels import Array, compiled, event_key, mix, program, to_int16, to_int64, to_uint32, z_of
+from crosstrain_model.twin.kernels import Array, compiled, event_key, mix, to_int16, to_int64, to_uint32, z_of
 
 
 @compiled
@@ -48,7 +33,7 @@ def _add_rows(x: Array, first: int, last: int, weights: Array, part: Array) -> N
 
 @compiled
 def _add_quads(x: Array, first: int, last: int, weights: Array, part: Array) -> None:
-    """_add_rows for four vectors at once, last - first a multiple of 4: each weight is fetched and widened once for all."""
+    """_add_rows for four vectors, last - first a multiple of 4: each weight is fetched and widened once for all."""
     columns = np.uint64(part.shape[1])
     for r0 in range(np.uint64(first), np.uint64(last), np.uint64(4)):
         r1, r2, r3 = r0 + np.uint64(1), r0 + np.uint64(2), r0 + np.uint64(3)
@@ -59,10 +44,10 @@ def _add_quads(x: Array, first: int, last: int, weights: Array, part: Array) -> 
         for c in range(np.uint64(0), columns):
             w0, w1 = np.int32(weights[r0, c]), np.int32(weights[r1, c])
             w2, w3 = np.int32(weights[r2, c]), np.int32(weights[r3, c])
-            part[0, c] += np.int32(np.int32(a0 * w0) + np.int32(a1 * w1)) + np.int32(np.int32(a2 * w2) + np.int32(a3 * w3))
-            part[1, c] += np.int32(np.int32(b0 * w0) + np.int32(b1 * w1)) + np.int32(np.int32(b2 * w2) + np.int32(b3 * w3))
-            part[2, c] += np.int32(np.int32(c0 * w0) + np.int32(c1 * w1)) + np.int32(np.int32(c2 * w2) + np.int32(c3 * w3))
-            part[3, c] += np.int32(np.int32(d0 * w0) + np.int32(d1 * w1)) + np.int32(np.int32(d2 * w2) + np.int32(d3 * w3))
+            part[0, c] += np.int32(a0 * w0) + np.int32(a1 * w1) + np.int32(a2 * w2) + np.int32(a3 * w3)
+            part[1, c] += np.int32(b0 * w0) + np.int32(b1 * w1) + np.int32(b2 * w2) + np.int32(b3 * w3)
+            part[2, c] += np.int32(c0 * w0) + np.int32(c1 * w1) + np.int32(c2 * w2) + np.int32(c3 * w3)
+            part[3, c] += np.int32(d0 * w0) + np.int32(d1 * w1) + np.int32(d2 * w2) + np.int32(d3 * w3)
 
 
 @compiled
@@ -88,7 +73,7 @@ def _forward_sums(levels: Array, weights: Array, chunk: int, part: Array, sums: 
 
 @compiled
 def _backward_sums(levels: Array, weights: Array, chunk: int, sums: Array) -> None:
-    """sums[r] = sum of levels[c] * weights[r, c]; `levels` int16 by then, so that products pair up in one instruction."""
+    """sums[r] = sum of levels[c] * weights[r, c]; as int16, so that two products and their sum are one instruction."""
     short = levels.astype(np.int16)
     columns, most = np.uint64(short.size), np.uint64(chunk)
     for r in range(np.uint64(0), np.uint64(sums.size)):
@@ -113,7 +98,7 @@ def _to_levels(part: Array, codes: Array, keys: Array, kind: int, number: int, r
             z = np.int64(z_of_word(a, stride, r))
             level = min(max(level + ((z * part[at.DAC_NOISE] + 2048) >> 12), -32767), 32767)
         levels[r] = np.int32(level)
-    return np.int64(np.floor(np.sqrt(np.float64(squares << 8))))
+    return int(np.floor(np.sqrt(np.float64(squares << 8))))
 
 
 @compiled
@@ -194,44 +179,3 @@ def read_row(context: Array, row: int, out: Array) -> None:
         sums[c] = np.int64(levels[0]) * np.int64(weights[row, c])
     _to_codes(part, sums, root, keys, noise.READ_ROW, counters[2], row, out)
     counters[2] += 1
-
-
-@compiled
-def answer(context: Array, op: int, row: int, sets: Any, resets: Any, codes_in: Any, codes_out: Any) -> int:
-    """The hook's body."""
-    rows, columns, width = context[at.ROWS], context[at.COLUMNS], context[at.DEVICE_COLUMNS]
-    if op == 1 or op == 2:
-        lines, outputs = (rows, columns) if op == 1 else (columns, rows)
-        done = read(context, op - 1, carray(codes_in, (1, lines)), carray(codes_out, (1, outputs)))
-        return 0 if done else -1
-    if op > 3 or row >= rows:
-        return -1
-    if op == 3:
-        read_row(context, row, carray(codes_out, (columns,)))
-        return 0
-    up, down = carray(sets, (width,)), carray(resets, (width,))
-    for c in range(width):
-        if np.int32(up[c]) + np.int32(down[c]) > 255:
-            return -1
-    return program(context, row, up, down, -1)
-
-
-_SIGNATURE = types.int32(
-    types.voidptr,
-    types.uint32,
-    types.uint32,
-    types.uint32,
-    types.CPointer(types.uint8),
-    types.CPointer(types.uint8),
-    types.CPointer(types.int32),
-    types.CPointer(types.int32),
-)
-
-
-def _hook(user: Any, op: int, array: int, row: int, sets: Any, resets: Any, codes_in: Any, codes_out: Any) -> int:
-    context = carray(user, (at.CONTEXT_SIZE,), np.int64)
-    return np.int32(answer(context, np.int64(op), np.int64(row), sets, resets, codes_in, codes_out))
-
-
-HOOK = cfunc(_SIGNATURE, cache=True, nopython=True, error_model="numpy")(_hook)
-"""The compiled hook; `HOOK.address` is its function pointer."""

@@ -1,13 +1,15 @@
 """One analog array: rows x columns of weights made of devices, that is read, programmed and pulsed.
 
-A weight is the conductance of its device (`array.pair` single) or the difference of the two devices of a pair; a read sees
+A weight is the conductance of its device (`array.pair` single) or the difference of the two devices of a pair; reads
+see
 
-    weight at the port = (g + 32) >> 6                     single      full-scale weight 1.0 = ONE = 2^20
-                         (g_plus - g_minus + 64) >> 7      pair        full-scale weight 1.0 = 2 ONE = 2^21 of difference
+    level = (g + 32) >> 6                     single      full-scale weight 1.0 = ONE = 2^20
+            (g_plus - g_minus + 64) >> 7      pair        full-scale weight 1.0 = 2 ONE = 2^21 of difference
 
-in units of 2^-14 of the full-scale weight, int16 in both cases.  Events count themselves: every vector of a forward read, of
-a backward read and every row read, every row program and every train has the next number of its kind, and that number keys
-its noise; hence no split into batches changes a bit.  An event without pulses is no event and takes no number.
+in units of 2^-14 of the full-scale weight, int16 in both cases.  Events count themselves: every vector of a forward
+read, every one of a backward read, every row read, row program and train has the next number of its kind, and that
+number keys its noise; hence no split into batches changes a bit.  An event without pulses is no event and takes no
+number.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.design import Design
-from crosstrain_model.twin import converter, device, noise
+from crosstrain_model.twin import checks, converter, device, noise
 from crosstrain_model.twin.engine import Engine, NumpyEngine
 from crosstrain_model.twin.wiring import Wiring
 
@@ -49,8 +51,9 @@ class ArrayTile:
     ) -> None:
         if engine not in ("numba", "numpy"):
             raise ValueError(f'ArrayTile.engine = "{engine}": must be one of numba, numpy')
-        self.design, self.tile, self.array = design, tile, array
-        self.seed = design.seed if seed is None else seed
+        self.design = design
+        self.seed = checks.within("seed", design.seed if seed is None else seed, 1 << 32)
+        self.tile, self.array = checks.within("tile", tile, 1 << 32), checks.within("array", array, 1 << 32)
         self.rows, self.columns = design.array.rows, design.array.columns
         self.device_columns = design.array.device_columns
         self.wiring = Wiring(design.array.pair)
@@ -93,12 +96,12 @@ class ArrayTile:
 
     @conductance.setter
     def conductance(self, value: Ints) -> None:
-        value = self._shaped("conductance", value, self.g.shape)
-        if not np.array_equal(self.devices.clamp(value), value):
-            r, c = np.argwhere(self.devices.clamp(value) != value)[0]
+        given = checks.whole("conductance", value, self.g.shape).astype(np.int64)
+        if not np.array_equal(self.devices.clamp(given), given):
+            r, c = np.argwhere(self.devices.clamp(given) != given)[0]
             low, high = (int(bound[r, c]) << 6 for bound in (self.devices.low, self.devices.high))
-            raise ValueError(f"ArrayTile.conductance[{r}, {c}] = {value[r, c]}: must be {low}..{high} (its bounds)")
-        self.g[...] = value
+            raise ValueError(f"ArrayTile.conductance[{r}, {c}] = {given[r, c]}: must be {low}..{high} (its bounds)")
+        self.g[...] = given
         self._refresh()
 
     @property
@@ -107,26 +110,26 @@ class ArrayTile:
         return self.devices.symmetry_point()
 
     def load_weights(self, target: Ints) -> int:
-        """Sets weights [rows, columns] (units of 1 / weight_one) exactly, as no machine could; returns how many were clipped.
+        """Sets weights [rows, columns] (units of 1 / weight_one) exactly, as no machine could; returns how many clip.
 
-        A push-pull pair shares the weight, plus taking floor(half); in a set-only pair the smaller device rests at its lower
-        bound.  A weight that the bounds of its devices cannot make is clipped to the nearest one they can.
+        A push-pull pair shares the weight, plus taking floor(half); in a set-only pair the smaller device rests at its
+        lower bound.  A weight that the bounds of its devices cannot make is clipped to the nearest one they can.
         """
-        target = self._shaped("load_weights target", target, (self.rows, self.columns))
-        self.g[...] = self.wiring.place(target, self.devices)
+        wanted = checks.whole("load_weights target", target, (self.rows, self.columns)).astype(np.int64)
+        self.g[...] = self.wiring.place(wanted, self.devices)
         self._refresh()
-        return int(np.count_nonzero(self.weights != target))
+        return int(np.count_nonzero(self.weights != wanted))
 
     def program_weights(self, target: Ints, *, attempts: int = 20, max_pulses: int = 15) -> int:
         """Drives weights toward `target` by pulses, with exact knowledge of the present weights between attempts.
 
-        Each attempt gives every weight round((target - weight) / mean step), at most `max_pulses`; returns device pulses.
+        Each attempt gives a weight round((target - weight) / mean step), at most `max_pulses`; returns device pulses.
         """
-        target = self._shaped("program_weights target", target, (self.rows, self.columns))
+        wanted = checks.whole("program_weights target", target, (self.rows, self.columns)).astype(np.int64)
         step = max((2 * self.weight_one) // (self.design.device.states * self.wiring.share), 1)
         delivered = 0
         for _ in range(attempts):
-            error = target - self.weights.astype(np.int64)
+            error = wanted - self.weights.astype(np.int64)
             counts = np.clip((error + step // 2) // step, -max_pulses, max_pulses)
             if not counts.any():
                 break
@@ -135,16 +138,21 @@ class ArrayTile:
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that a later `restore` needs to continue to the same bits; copies."""
-        identity = np.array([self.seed, self.tile, self.array], dtype=np.int64)
-        return {"identity": identity, "g": self.g.copy(), "counters": self.counters.copy(), "pulses": self.pulses.copy()}
+        return {
+            "identity": np.array([self.seed, self.tile, self.array], dtype=np.int64),
+            "g": self.g.copy(),
+            "counters": self.counters.copy(),
+            "pulses": self.pulses.copy(),
+        }
 
     def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
         """Takes a state of the same design, seed, tile and array; raises ValueError for any other."""
         for name, mine in self.state().items():
             if name not in state or state[name].shape != mine.shape:
                 raise ValueError(f"ArrayTile.restore {name}: must be an array of shape {mine.shape}")
-        if not np.array_equal(state["identity"], self.state()["identity"]):
-            raise ValueError(f"ArrayTile.restore identity = {state['identity'].tolist()}: must be {self.state()['identity'].tolist()}")
+        given, own = state["identity"].tolist(), [self.seed, self.tile, self.array]
+        if given != own:
+            raise ValueError(f"ArrayTile.restore identity = {given}: must be {own} (seed, tile, array)")
         self.conductance = state["g"]
         self.counters[...] = state["counters"]
         self.pulses[...] = state["pulses"]
@@ -161,8 +169,7 @@ class ArrayTile:
 
     def read_row(self, row: int) -> Codes:
         """ADC codes [columns] of a one-hot read: row `row` at the DAC's full scale 2^(x-1), range `adc_range_row`."""
-        self._check_row(row)
-        return self._engine.read_row(row)
+        return self._engine.read_row(checks.within("read_row row", row, self.rows))
 
     def _read(self, which: int, codes: Ints, lines: int, outputs: int) -> Codes:
         codes = np.asarray(codes)
@@ -183,71 +190,44 @@ class ArrayTile:
 
         The event's number is `update`, or the tile's own next one.
         """
-        set_counts, reset_counts = self.wiring.expand(self._counts(counts, (self.columns,)))
+        set_counts, reset_counts = self.wiring.expand(checks.counts("counts", counts, (self.columns,)))
         return self.program_devices(row, set_counts, reset_counts, update=update)
 
     def program_devices(self, row: int, set_counts: Ints, reset_counts: Ints, *, update: int | None = None) -> int:
-        """SET counts, then RESET counts per device column (uint8 each, at most 255 together); returns the pulses delivered."""
-        self._check_row(row)
-        up = self._counts(set_counts, (self.device_columns,), low=0)
-        down = self._counts(reset_counts, (self.device_columns,), low=0)
-        if int((up + down).max()) > 255:
-            raise ValueError(f"ArrayTile.program_devices counts = {int((up + down).max())}: at most 255 pulses per device")
-        if update is not None and update < 0:
-            raise ValueError(f"ArrayTile.program_devices update = {update}: must be 0 or more")
-        return self._engine.program(row, up.astype(np.uint8), down.astype(np.uint8), -1 if update is None else update)
+        """SET counts, then RESET counts per device column, at most 255 together; returns the pulses delivered."""
+        row = checks.within("program row", row, self.rows)
+        up = checks.counts("set_counts", set_counts, (self.device_columns,), low=0)
+        down = checks.counts("reset_counts", reset_counts, (self.device_columns,), low=0)
+        checks.within("set_counts + reset_counts", int((up + down).max()), 256)
+        number = -1 if update is None else checks.within("update", update, 1 << 63)
+        return self._engine.program(row, up.astype(np.uint8), down.astype(np.uint8), number)
 
     def program_rows(self, rows: Ints, counts: Ints) -> npt.NDArray[np.int64]:
-        """Row programs in order, `rows` [M] with signed `counts` [M, columns]; returns the device pulses of each [M]."""
-        rows = np.asarray(rows, dtype=np.int64)
-        if rows.ndim != 1 or (rows.size and not (0 <= rows.min() and rows.max() < self.rows)):
+        """Row programs in order: `rows` [M], signed `counts` [M, columns]; returns the device pulses of each [M]."""
+        lines: npt.NDArray[np.int64] = np.asarray(rows, dtype=np.int64)
+        if lines.ndim != 1 or (lines.size and (lines.min() < 0 or lines.max() >= self.rows)):
             raise ValueError(f"ArrayTile.program_rows rows: must be [M] of 0..{self.rows - 1}")
-        return self._engine.program_rows(rows, self._counts(counts, (rows.size, self.columns)))
+        return self._engine.program_rows(lines, checks.counts("counts", counts, (lines.size, self.columns)))
 
     def pulse_train(self, x_bits: Ints, d_bits: Ints, x_sign: Ints, d_sign: Ints) -> int:
         """A whole train of up to 31 slots, both phases: every coincidence of a row's and a column's bits is one pulse.
 
-        `x_bits` [rows] and `d_bits` [columns] hold slot s in bit s; the weight falls where x_sign * d_sign > 0 and rises where
-        it is negative (it moves by -x d), and a line of sign 0 stays silent.  Returns the device pulses delivered.
+        `x_bits` [rows] and `d_bits` [columns] hold slot s in bit s; the weight falls where x_sign * d_sign > 0 and
+        rises where it is negative (it moves by -x d); a line of sign 0 stays silent.  Returns the device pulses
+        delivered.
         """
-        lines = []
-        for name, value, size in (("x_bits", x_bits, self.rows), ("d_bits", d_bits, self.columns)):
-            bits = self._whole(f"pulse_train {name}", value, (size,))
-            if bits.min() < 0 or bits.max() >= 1 << 31:
-                raise ValueError(f"ArrayTile.pulse_train {name} = {bits.max()}: at most 31 slots, bits 0..30")
-            lines.append(bits.astype(np.uint32))
-        signs = (("x_sign", x_sign, self.rows), ("d_sign", d_sign, self.columns))
-        sx, sd = (np.sign(self._whole(f"pulse_train {name}", value, (size,))).astype(np.int8) for name, value, size in signs)
-        return self._engine.train(np.where(sx != 0, lines[0], np.uint32(0)), np.where(sd != 0, lines[1], np.uint32(0)), sx, sd)
+        sx, sd = checks.signs("x_sign", x_sign, (self.rows,)), checks.signs("d_sign", d_sign, (self.columns,))
+        bx, bd = checks.bits("x_bits", x_bits, (self.rows,)), checks.bits("d_bits", d_bits, (self.columns,))
+        return self._engine.train(np.where(sx != 0, bx, np.uint32(0)), np.where(sd != 0, bd, np.uint32(0)), sx, sd)
 
     def hook_pointer(self) -> tuple[int, int]:
-        """Address of the compiled hook and of this tile's context, for simulations (kernels.py); the tile must outlive its use."""
+        """Addresses of the hook and of its `user` (hook.py), for simulations; the tile must outlive their use."""
         return self._engine.hook_pointer()
 
     # ---- inner ----
 
     def _refresh(self) -> None:
         self.levels[...] = self.wiring.levels(self.g)
-
-    def _check_row(self, row: int) -> None:
-        if not 0 <= row < self.rows:
-            raise ValueError(f"ArrayTile.row = {row}: must be 0..{self.rows - 1}")
-
-    def _whole(self, name: str, value: Ints, shape: tuple[int, ...]) -> Ints:
-        value = np.asarray(value)
-        if value.shape != shape or value.dtype.kind not in "iu":
-            raise ValueError(f"ArrayTile.{name} = {value.dtype} {value.shape}: must be integers {shape}")
-        return value
-
-    def _shaped(self, name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
-        return self._whole(name, value, shape).astype(np.int64)
-
-    def _counts(self, value: Ints, shape: tuple[int, ...], low: int = -255) -> npt.NDArray[np.int16]:
-        """Counts in their own small type; only the extremes are looked at, for these calls are frequent."""
-        value = self._whole("counts", value, shape)
-        if value.size and (value.min() < low or value.max() > 255):
-            raise ValueError(f"ArrayTile.counts = {value.min()}..{value.max()}: must be {low}..255")
-        return np.ascontiguousarray(value, dtype=np.int16)
 
 
 def _compiled(tile: ArrayTile) -> Engine:

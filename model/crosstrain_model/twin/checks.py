@@ -1,0 +1,46 @@
+"""Checks of what callers hand to a tile: one line that names the argument, the value and the bound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.integer[Any]]
+
+
+def whole(name: str, value: Ints, shape: tuple[int, ...]) -> Ints:
+    """Integers of one shape."""
+    value = np.asarray(value)
+    if value.shape != shape or value.dtype.kind not in "iu":
+        raise ValueError(f"ArrayTile.{name} = {value.dtype} {value.shape}: must be integers {shape}")
+    return value
+
+
+def counts(name: str, value: Ints, shape: tuple[int, ...], low: int = -255) -> npt.NDArray[np.int16]:
+    """Pulse counts.  Only the extremes are looked at, in the type given, for these calls are frequent."""
+    value = whole(name, value, shape)
+    if value.size and (value.min() < low or value.max() > 255):
+        raise ValueError(f"ArrayTile.{name} = {value.min()}..{value.max()}: must be {low}..255")
+    return np.ascontiguousarray(value, dtype=np.int16)
+
+
+def bits(name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.uint32]:
+    """Slots of a line packed in a word: at most 31."""
+    value = whole(name, value, shape)
+    if value.min() < 0 or value.max() >= 1 << 31:
+        raise ValueError(f"ArrayTile.{name} = {value.min()}..{value.max()}: must be 0..{2**31 - 1} (at most 31 slots)")
+    return np.ascontiguousarray(value, dtype=np.uint32)
+
+
+def signs(name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
+    """-1, 0 or 1 of each number."""
+    return np.sign(whole(name, value, shape)).astype(np.int8)
+
+
+def within(name: str, value: int, limit: int) -> int:
+    """An integer of 0 .. limit - 1."""
+    if not 0 <= value < limit:
+        raise ValueError(f"ArrayTile.{name} = {value}: must be 0..{limit - 1}")
+    return int(value)
