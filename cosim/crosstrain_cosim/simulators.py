@@ -27,6 +27,7 @@ from crosstrain_cosim.cache import build_once, digest
 from crosstrain_cosim.cxx import run
 from crosstrain_cosim.verilate import Model, executable
 from crosstrain_hdl.tools import ToolError
+from crosstrain_model.errors import UserError
 
 SIMULATORS = ("icarus", "verilator")
 """Simulators that cocotb benches run on."""
@@ -94,6 +95,8 @@ def run_bench(
         folder = Path(name)
         (folder / "settings.json").write_text(json.dumps(settings or {}))
         environment = _environment(folder, model.top if model else top, bench, seed, only)
+        # Verilator applies written values when it should by itself; Icarus would let them race with the clock.
+        environment["COCOTB_TRUST_INERTIAL_WRITES"] = str(int(simulator == "verilator"))
         began = time.perf_counter()
         with (folder / "log").open("w") as log:
             try:
@@ -121,7 +124,7 @@ def _command(
         extra = ["-fst", f"+waves={Path(waves).resolve() / top}.fst"] if waves else ["-none"]
         return ["vvp", "-m", library, str(vvp), *extra]
     if simulator != "verilator":
-        raise ValueError(f'simulator = "{simulator}": must be one of {", ".join(SIMULATORS)}')
+        raise UserError(f'simulator = "{simulator}": must be one of {", ".join(SIMULATORS)}')
     if model is None:
         model = station_model(texts, top)
     if waves:
@@ -171,7 +174,6 @@ def _environment(folder: Path, top: str, bench: str, seed: int, only: str) -> di
         "COCOTB_TEST_MODULES": bench,
         "COCOTB_RANDOM_SEED": str(seed),
         "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
-        "COCOTB_TRUST_INERTIAL_WRITES": "1",
         "COCOTB_ANSI_OUTPUT": "0",
         "TOPLEVEL_LANG": "verilog",
         "CROSSTRAIN_BENCH": str(folder),

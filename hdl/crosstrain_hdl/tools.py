@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from crosstrain_model.errors import UserError
+
 # The one waiver: a text may hold several modules, so its file name cannot be the name of each.
 LINT_WAIVERS = ("DECLFILENAME",)
 
@@ -19,7 +21,7 @@ LINT_WAIVERS = ("DECLFILENAME",)
 VERILATOR_MAKEFLAGS = "PYTHON3=python3 CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O3"
 
 
-class ToolError(RuntimeError):
+class ToolError(UserError):
     """A tool is missing or failed; the message holds what it printed."""
 
 

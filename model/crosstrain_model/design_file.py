@@ -19,6 +19,7 @@ from typing import Any
 
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import as_tables, design_hash, hardware_hash, resolve_toml
+from crosstrain_model.errors import UserError
 from crosstrain_model.nearest import nearest
 from crosstrain_model.section import Section, one_line, refuse
 
@@ -42,7 +43,7 @@ SIZE_LIMIT = 2**20
 """Bytes of the largest file that is taken for a design; every field with a paragraph of comment is 20 KiB."""
 
 
-class DesignError(ValueError):
+class DesignError(UserError):
     """A design that cannot be had; the message is one line for the user."""
 
 
@@ -181,7 +182,7 @@ def _refuse_unknown_keys(tables: Mapping[str, Any]) -> None:
         if path not in field_paths() and path not in section_types():
             if isinstance(value, dict):
                 known = [*section_types()] if "." not in path else field_paths()
-                raise ValueError(f"{one_line(path)}: unknown section; nearest is {nearest(path, known)}")
+                raise UserError(f"{one_line(path)}: unknown section; nearest is {nearest(path, known)}")
             raise refuse(one_line(path), value, f"unknown key; nearest is {nearest(path, field_paths())}")
 
 

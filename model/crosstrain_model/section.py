@@ -1,6 +1,6 @@
 """Checked sections: the small machinery under the design tree.
 
-A section is a frozen, keyword-only dataclass whose fields carry their bounds.  Every violation is a `ValueError` of one
+A section is a frozen, keyword-only dataclass whose fields carry their bounds.  Every violation is a `UserError` of one
 line: `array.lanes = 9: must be 1..8`, the field first, then the value given, then the bound.
 """
 
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any, ClassVar
+
+from crosstrain_model.errors import UserError
 
 
 def integer(default: int, low: int, high: int) -> Any:
@@ -45,9 +47,9 @@ def show(value: object) -> str:
     return f'"{one_line(value)}"' if isinstance(value, str) else one_line(str(value))
 
 
-def refuse(path: str, value: object, bound: str) -> ValueError:
+def refuse(path: str, value: object, bound: str) -> UserError:
     """The one form of every complaint about a design: field, value, bound."""
-    return ValueError(f"{path} = {show(value)}: {bound}")
+    return UserError(f"{path} = {show(value)}: {bound}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

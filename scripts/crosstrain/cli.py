@@ -26,6 +26,7 @@ from crosstrain.outcome import guarded
 from crosstrain.result import to_json
 from crosstrain_model import __version__
 from crosstrain_model.design_file import design_hash, load_design
+from crosstrain_model.errors import UserError
 from crosstrain_model.files import check_writable, write_text_atomic
 from crosstrain_model.nearest import nearest
 from crosstrain_model.section import one_line
@@ -39,7 +40,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         command = self.prog.partition(" ")[2]
-        raise ValueError(f"{command + ': ' if command else ''}{message} (see {self.prog} --help)")
+        raise UserError(f"{command + ': ' if command else ''}{message} (see {self.prog} --help)")
 
 
 def command_names() -> list[str]:
@@ -60,10 +61,10 @@ def _command_line(arguments: list[str]) -> int:
     names = command_names()
     asked = arguments[0] if arguments else ""
     if not asked:
-        raise ValueError(f"no command given: {', '.join(names)} (see crosstrain --help)")
+        raise UserError(f"no command given: {', '.join(names)} (see crosstrain --help)")
     if not asked.startswith("-") and asked not in names:
         known = f"nearest is {nearest(asked, names)} (see crosstrain --help)"
-        raise ValueError(f"{one_line(asked)}: no such command; {known}")
+        raise UserError(f"{one_line(asked)}: no such command; {known}")
     modules = {name: _module(name) for name in ([asked] if asked in names else names)}  # one when one is enough
     args = _parser(modules).parse_args(arguments)
     return _run(modules[args.command], args, started)

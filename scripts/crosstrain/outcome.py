@@ -2,14 +2,12 @@
 
 0 ok, 1 a check failed, 2 bad input, 3 a fault of ours; 130 interrupted, 143 terminated, 141 nobody reads our output.
 
-What is the user's and what is ours: a `ValueError` that our own code raises on purpose (by a `raise` statement) speaks
-to the user in one line, and so does an `OSError` about a file; any other exception, a `ValueError` out of numpy
-included, is a fault of ours and keeps its traceback.
+What is the user's and what is ours: a `UserError`, a `FileError` and any `OSError` about a named file speak to the user
+in one line; any other exception, a `ValueError` out of numpy included, is a fault of ours and keeps its traceback.
 """
 
 from __future__ import annotations
 
-import dis
 import os
 import select
 import signal
@@ -19,7 +17,8 @@ import traceback
 from collections.abc import Callable
 from types import FrameType
 
-from crosstrain_model.files import DISK_ERRORS
+from crosstrain_model.errors import UserError
+from crosstrain_model.files import DISK_ERRORS, FileError
 from crosstrain_model.section import one_line
 
 BAD_INPUT, OUR_FAULT, INTERRUPTED, TERMINATED, BROKEN_PIPE = 2, 3, 130, 143, 141
@@ -63,21 +62,9 @@ def user_message(error: BaseException) -> str | None:
         return f"output: {error.strerror}"
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in ("", *PACKAGES):
         return f"{error.name} is not installed: pip install 'crosstrain[all]'"
-    if isinstance(error, (ValueError, OSError, _tool_error())) and raised_on_purpose(error):
+    if isinstance(error, (UserError, FileError)):
         return str(error)
     return None
-
-
-def raised_on_purpose(error: BaseException) -> bool:
-    """Whether a `raise` statement in one of our packages is where the exception comes from."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None:
-        return False
-    module = str(last.tb_frame.f_globals.get("__name__", ""))
-    raised = last.tb_frame.f_code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
-    return raised and module.partition(".")[0] in PACKAGES
 
 
 def _failed(error: Exception, verbose: bool) -> int:
@@ -117,12 +104,6 @@ def _stdout_is_broken() -> bool:
         os.dup2(sink, descriptor)
         os.close(sink)
     return broken
-
-
-def _tool_error() -> type[BaseException]:
-    """The error of a missing or failing tool; without its module loaded, none can have been raised."""
-    module = sys.modules.get("crosstrain_hdl.tools")
-    return getattr(module, "ToolError", FileNotFoundError)
 
 
 def _catch_sigterm() -> Callable[[], None]:

@@ -11,6 +11,7 @@ import pytest
 
 from crosstrain.cli import main
 from crosstrain_model.design import refuse
+from crosstrain_model.errors import UserError
 from crosstrain_model.files import FileError
 
 PYTHON = [sys.executable, "-m", "crosstrain"]
@@ -34,9 +35,9 @@ def ours(value, body="raise value"):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (ValueError("train: epochs = 0: must be 1..1000"), "train: epochs = 0: must be 1..1000"),
+        (UserError("train: epochs = 0: must be 1..1000"), "train: epochs = 0: must be 1..1000"),
         (refuse("array.lanes", 9, "must be 1..8"), "array.lanes = 9: must be 1..8"),
-        (ValueError("two\nlines"), "two lines"),
+        (UserError("two\nlines"), "two lines"),
         (FileError("out", "is not empty: not replaced"), "out: is not empty: not replaced"),
         (FileNotFoundError(2, "No such file or directory", "mnist/train"), "mnist/train: No such file or directory"),
         (OSError(errno.ENOSPC, "No space left on device"), "output: No space left on device"),

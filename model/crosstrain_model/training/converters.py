@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.design import Design
+from crosstrain_model.errors import UserError
 
 Codes = npt.NDArray[np.int16]
 Exponents = npt.NDArray[np.int16]
@@ -35,7 +36,7 @@ def to_codes(values: npt.ArrayLike, bits: int) -> tuple[Codes, Exponents]:
     """Quantise float vectors of shape (vectors, length) to codes of `bits` bits and one exponent per vector."""
     v = np.asarray(values, dtype=np.float64)
     if not np.isfinite(v).all():
-        raise FloatingPointError("activations or gradients are not finite: the training diverged; lower train.rate")
+        raise UserError("activations or gradients are not finite: the training diverged; lower train.rate")
     q = 2 ** (bits - 1) - 1
     mantissa, exponent = np.frexp(np.abs(v).max(axis=1) / q)
     exponent = np.clip(exponent - (mantissa == 0.5), -128, 127)
@@ -67,5 +68,5 @@ def rate_registers(design: Design, pulse_step: float, weight_scale: float, rate:
     if design.update.threshold_power_of_two:
         theta = 2 ** round(math.log2(theta))
     if not -128 <= shift <= 127:
-        raise ValueError(f"train.rate = {rate}: needs a shift of {shift}, outside -128..127")
+        raise UserError(f"train.rate = {rate}: needs a shift of {shift}, outside -128..127")
     return theta, shift

@@ -20,13 +20,14 @@ from safetensors.numpy import load, save
 
 from crosstrain_model.design import Design
 from crosstrain_model.design_file import load_design, resolve_toml
+from crosstrain_model.errors import UserError
 from crosstrain_model.files import FileError, write_bytes_atomic, write_text_atomic
 from crosstrain_model.training.plan import Plan
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
 
-class RunError(ValueError):
+class RunError(UserError):
     """A run folder that cannot be used; one line that names it."""
 
 

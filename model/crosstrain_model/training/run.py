@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from crosstrain_model.design import Design
+from crosstrain_model.errors import UserError
 from crosstrain_model.training.data import DATA_SETS
 from crosstrain_model.training.folder import Arrays, RunError, RunFolder
 from crosstrain_model.training.grid import TileFactory
@@ -31,7 +32,7 @@ Listener = Callable[["Run"], None]
 class Run:
     """One training run in memory; with a folder it checkpoints there.
 
-    Raises `FloatingPointError` when activations stop being finite, `RunError` for a folder that does not fit.
+    Raises `UserError` where activations stop being finite, `RunError` for a folder that does not fit.
     """
 
     def __init__(self, design: Design, plan: Plan, factory: TileFactory, folder: RunFolder | None = None):
@@ -42,7 +43,7 @@ class Run:
         self.samples = min(plan.samples or len(self.data.train_y), len(self.data.train_y))
         self.epoch_batches = self.samples // plan.batch
         if not self.epoch_batches:
-            raise ValueError(f"train.batch = {plan.batch}: must be at most the {self.samples} training samples")
+            raise UserError(f"train.batch = {plan.batch}: must be at most the {self.samples} training samples")
         self.golden, self.tiles = build(design, plan, self.data, factory)
         self.history = History()
         self.saved_at = time.monotonic()

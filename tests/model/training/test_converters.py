@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosstrain_model.design import Design, Formats, Update
+from crosstrain_model.errors import UserError
 from crosstrain_model.training.converters import from_codes, rate_registers, to_codes
 
 
@@ -44,7 +45,7 @@ def test_every_code_is_the_nearest_and_the_exponent_the_smallest(values, bits):
 
 
 def test_values_that_are_not_finite_stop_the_run():
-    with pytest.raises(FloatingPointError, match="diverged"):
+    with pytest.raises(UserError, match="diverged"):
         to_codes(np.array([[1.0, np.nan]]), 8)
 
 
@@ -70,5 +71,5 @@ def test_power_of_two_threshold_is_one():
 
 
 def test_a_rate_out_of_reach_names_it():
-    with pytest.raises(ValueError, match=r"train\.rate = 1e-60: needs a shift of -"):
+    with pytest.raises(UserError, match=r"train\.rate = 1e-60: needs a shift of -"):
         rate_registers(Design(), 1.0, 1.0, 1e-60)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from crosstrain_model.design_file import load_design
+from crosstrain_model.errors import UserError
 from crosstrain_model.tile import ModelTile
 from crosstrain_model.training import run as run_module
 from crosstrain_model.training.compare import compare
@@ -96,7 +97,7 @@ def test_one_changed_conductance_is_found(tmp_path, design):
 
 
 def test_a_batch_larger_than_the_set_is_refused(design):
-    with pytest.raises(ValueError, match=r"train\.batch = 70: must be at most the 60 training samples"):
+    with pytest.raises(UserError, match=r"train\.batch = 70: must be at most the 60 training samples"):
         Run(design, dataclasses.replace(PLAN, batch=70), model_tile)
 
 
