@@ -1,7 +1,7 @@
-"""What every bench shares: settings in, counts out, reset, streams with random gaps, and comparison that says where.
+"""What every bench shares: settings in, counts out, reset, and comparison that says where.
 
-A bench compares only through `Report.same`: it counts every comparison and keeps the first divergences with what was being
-done (vector, row, column) and both sides' values.
+A bench compares only through `Report.same`: it counts every comparison and keeps the first divergences with what was
+being done (vector, row, column) and both sides' values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ReadOnly, RisingEdge
+from cocotb.triggers import RisingEdge
+
+from crosstrain_model.design import Design
+from crosstrain_model.design_file import load_design
 
 PERIOD_NS = 10
 """Clock period of every bench."""
@@ -33,6 +36,14 @@ def folder() -> Path:
 def settings() -> dict[str, Any]:
     """What the caller of `run_bench` gave."""
     return json.loads((folder() / "settings.json").read_text())
+
+
+@functools.cache
+def design() -> Design:
+    """The design whose Verilog is simulated."""
+    path = folder() / "design.toml"
+    path.write_text(settings()["design"])
+    return load_design(str(path))
 
 
 def generator(name: str) -> random.Random:

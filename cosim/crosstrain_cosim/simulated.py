@@ -9,6 +9,7 @@ import ctypes
 from typing import Any
 
 from cocotb.triggers import ValueChange
+
 from crosstrain_cosim.native import Gathered, Native, bind
 from crosstrain_cosim.script import Script
 from crosstrain_model.design import Design
