@@ -41,4 +41,4 @@ class CompiledEngine:
         return int(kernels.train(self._context, x_bits, d_bits, x_sign, d_sign))
 
     def hook_pointer(self) -> tuple[int, int]:
-        return int(hook.HOOK.address), int(self._context.ctypes.data)
+        return hook.hook_address(), int(self._context.ctypes.data)

@@ -18,6 +18,7 @@ thread at a time per tile, any number of tiles.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -65,5 +66,13 @@ def _hook(user: Any, op: int, array: int, row: int, sets: Any, resets: Any, code
     return answer(context, op, row, sets, resets, codes_in, codes_out)
 
 
-HOOK = cfunc(_SIGNATURE, cache=True, nopython=True, error_model="numpy")(_hook)
-"""The compiled hook; `HOOK.address` is its function pointer."""
+@functools.cache
+def hook_address() -> int:
+    """Address of the compiled hook, which lives as long as the process; compiled when first asked for."""
+    return int(_compiled_hook().address)
+
+
+@functools.cache
+def _compiled_hook() -> Any:
+    # Not kept on disk: a thin shell around `answer`, which is.
+    return cfunc(_SIGNATURE, nopython=True, error_model="numpy")(_hook)

@@ -6,7 +6,9 @@ each with its own largest pulse count, so that a rare second pulse costs one blo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,9 +26,26 @@ BLOCK = 64
 """Columns of a block: four vectors of sixteen lanes."""
 
 
+def _sources() -> str:
+    """Digest of this folder's text."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCES = _sources()
+
+
 def compiled(function: Function) -> Function:
-    """Compiled on first use, kept on disk, run without the interpreter's lock."""
-    return njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+    """Compiled on first use, kept on disk, run without the interpreter's lock.
+
+    Numba's files are stamped with the date of the function's own file, but kernels inline each other and the numbers of
+    context.py; a stale one would write through wrong addresses.  Hence the stamp is the text of the whole folder.
+    """
+    dispatcher = njit(cache=True, nogil=True, error_model="numpy")(function)
+    dispatcher._cache._cache_file._source_stamp = SOURCES
+    return dispatcher  # type: ignore[no-any-return]
 
 
 def _pointer_to(element: Any) -> Any:
@@ -174,7 +193,7 @@ def program(context: Array, row: int, up: Array, down: Array, update: int) -> in
 
 
 @compiled
-def _expand(wiring: int, c: int, count: Any, up: Array, total: Array) -> int:
+def _expand(wiring: int, c: int, count: Any, up: Array, total: Array) -> Any:
     """wiring.expand of one weight into SET and total counts; returns its device pulses."""
     size = abs(count)
     if wiring == at.SINGLE:
