@@ -15,6 +15,7 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from crosstrain_hdl.accumulator_ledger import TOTALS, AccumulatorLedger
 from crosstrain_hdl.memory import Memory1R1W, address_width
 from crosstrain_hdl.threshold import COUNT_BITS, Threshold, theta_width
 from crosstrain_model.accumulator import Op
@@ -38,6 +39,7 @@ class Accumulator(wiring.Component):
     c_counts : Out(lanes * 5), signed pulse counts
     c_left : Out(1), some accumulator of the group still holds theta or more
     r_valid, r_data : Out(1), Out(lanes * accumulator), the word of a read visit, for one cycle
+    a_uncounted, total_* : only with `ledger`, see `accumulator_ledger`; a_uncounted goes with a_op
     clip_valid : Out(1), an accumulate visit clipped
     clip_count : Out, number of lanes it clipped, 1..lanes
     busy : Out(1), a visit is between S1 and its last output
@@ -78,6 +80,8 @@ class Accumulator(wiring.Component):
                 "clip_valid": Out(1),
                 "clip_count": Out(array.lanes.bit_length()),
                 "busy": Out(1),
+                **({"a_uncounted": In(1)} if design.ledger else {}),
+                **({f"total_{name}": Out(64) for name in TOTALS} if design.ledger else {}),
             }
         )
 
@@ -88,7 +92,10 @@ class Accumulator(wiring.Component):
         self._stage0(m)
         self._stage1(m)
         self._stage2(m)
-        m.d.comb += self.busy.eq(self._s1_valid | self._s2_valid | self.c_valid | self.r_valid)
+        busy = self._s1_valid | self._s2_valid | self.c_valid | self.r_valid
+        if self.design.ledger:
+            busy = busy | self._keep_ledger(m)
+        m.d.comb += self.busy.eq(busy)
         return m
 
     def _stage0(self, m):
@@ -108,8 +115,8 @@ class Accumulator(wiring.Component):
         self._from_s3 = Signal()
         self._from_memory = Signal()
         wipe = Signal()
-        in_s1 = Signal()
-        in_s2 = Signal()
+        self._in_s1 = in_s1 = Signal(name="in_s1")
+        self._in_s2 = in_s2 = Signal(name="in_s2")
         m.d.comb += [
             address.eq(self._address()),
             in_s1.eq(self._s1_valid & (self._s1_address == address)),
@@ -239,3 +246,39 @@ class Accumulator(wiring.Component):
             self.clip_valid.eq(self._s2_valid & self._s2_clips.any()),
             self.clip_count.eq(sum(self._s2_clips)),
         ]
+
+    def _keep_ledger(self, m):
+        """Totals of all visits; gives whether some are still on their way."""
+        m.submodules.ledger = ledger = AccumulatorLedger(self.design)
+        hazards = {name: Signal(name=f"{name}_holds") for name in ("s1", "s2")}  # as for forwarding, clears too
+        s1_uncounted = Signal()
+        s2_uncounted = Signal()
+        s2_op = Signal(OP_BITS)
+        s2_terms = Signal.like(self.a_terms)
+        s2_before = Signal.like(self.a_terms)
+        newest = Mux(hazards["s1"], Cat(self._s2_sums), Mux(hazards["s2"], Cat(self._s3_words), self._memory.R0_data))
+        with m.If(self.a_valid & self.a_ready):
+            m.d.sync += [
+                hazards["s1"].eq(self._in_s1),
+                hazards["s2"].eq(self._in_s2),
+                s1_uncounted.eq(self.a_uncounted),
+            ]
+        with m.If(self._s1_valid):
+            m.d.sync += [
+                s2_op.eq(self._s1_op),
+                s2_uncounted.eq(s1_uncounted),
+                s2_terms.eq(self._s1_terms),
+                s2_before.eq(newest),
+            ]
+        m.d.comb += [
+            ledger.valid.eq(self._s2_valid),
+            ledger.op.eq(s2_op),
+            ledger.uncounted.eq(s2_uncounted),
+            ledger.before.eq(s2_before),
+            ledger.after.eq(self._memory.W0_data),
+            ledger.terms.eq(s2_terms),
+            ledger.counts.eq(self._threshold.p),
+            ledger.theta.eq(self.theta),
+        ]
+        m.d.comb += [getattr(self, f"total_{name}").eq(getattr(ledger, f"total_{name}")) for name in TOTALS]
+        return ledger.busy

@@ -7,6 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from crosstrain_hdl.accumulator import Accumulator
+from crosstrain_hdl.accumulator_ledger import TOTALS, AccumulatorLedger
 from crosstrain_hdl.threshold import COUNT_BITS
 from crosstrain_model import accumulator as model
 from crosstrain_model import threshold
@@ -14,8 +15,9 @@ from crosstrain_model.accumulator import Op
 from crosstrain_model.design import Array, Design, Formats, Update
 
 
-def design(rows, columns, lanes, accumulator=16, **update):
+def design(rows, columns, lanes, accumulator=16, ledger=False, **update):
     return Design(
+        ledger=ledger,
         array=Array(rows=rows, columns=columns, lanes=lanes),
         formats=Formats(accumulator=accumulator),
         update=Update(**{"threshold": 5, **update}),
@@ -28,6 +30,9 @@ CONFIGURATIONS = {
     "13x7": design(13, 7, 3, max_pulses=5),
     "clear": design(2, 4, 4, remainder="clear", accumulator=9),
     "wide": design(2, 12, 4, accumulator=32, threshold=8, threshold_power_of_two=True),
+    "ledger": design(2, 5, 3, accumulator=9, ledger=True),
+    "ledger-clear": design(1, 1, 1, accumulator=32, ledger=True, remainder="clear", max_pulses=15),
+    "ledger-shift": design(3, 4, 4, ledger=True, threshold=8, threshold_power_of_two=True, remainder="clear"),
 }
 
 
@@ -41,6 +46,7 @@ class Visit:
     terms: list[int]
     last: int = 0
     gap: int = 0
+    uncounted: int = 0
 
 
 def fields(word, lanes, bits):
@@ -92,24 +98,38 @@ class Reference:
         self.tile, self.theta = tile, theta
         self.words = np.zeros((tile.array.rows, tile.array.groups, tile.array.lanes), np.int64)
         self.counts, self.reads, self.clips = [], [], []
+        self.ledger = model.Ledger.of(self.words)
 
     def visit(self, visit):
         array = self.tile.array
         word = self.words[visit.row, visit.group]
         used = array.columns - visit.group * array.lanes
+        before, place = word.copy(), (visit.row, visit.group)
         if visit.op is Op.ACCUMULATE:
             word[:], clipped = model.accumulate(self.tile, word, visit.terms)
+            self.ledger.inputs[place] += visit.terms
+            self.ledger.clipped[place] += clipped
             if clipped.any():
                 self.clips.append(int(np.count_nonzero(clipped)))
         elif visit.op is Op.PROGRAM:
             p, word[:], left = threshold.compare(self.tile, word, self.theta)
+            self.ledger.compared(place, before, p, self.theta, word)
             self.counts.append((visit.row, visit.group, visit.last, p.tolist(), int(left.any())))
         elif visit.op is Op.CLEAR:
             word[:] = 0
+            self.ledger.written(place, before, word)
         elif visit.op is Op.READ:
             self.reads.append(word.tolist())
         else:
             word[:used] = visit.terms[:used]
+            self.ledger.written(place, before, word)
+
+    def totals(self):
+        """Sums over all cells, by the hardware's names, modulo 2^64."""
+        ledger = self.ledger
+        cells = {"loaded": ledger.initial, "input": ledger.inputs, "programmed": ledger.programmed}
+        cells |= {"cleared": ledger.cleared, "clipped": ledger.clipped}
+        return {name: int(cell.sum()) % 2**64 for name, cell in cells.items()}
 
 
 def simulate(tile, visits, theta):
@@ -128,13 +148,17 @@ def simulate(tile, visits, theta):
             for name in ("op", "row", "group", "last"):
                 ctx.set(getattr(dut, f"a_{name}"), int(getattr(visit, name)))
             ctx.set(dut.a_terms, pack(visit.terms, width))
+            if tile.ledger:
+                ctx.set(dut.a_uncounted, visit.uncounted)
             cycles.append(1)
             while not (await ctx.tick().sample(dut.a_ready))[2]:
                 cycles[-1] += 1
                 assert cycles[-1] < 5, f"{visit} waits for ever"
         ctx.set(dut.a_valid, 0)
-        await ctx.tick().repeat(Accumulator.latency + 1)
+        await ctx.tick().repeat(Accumulator.latency + AccumulatorLedger.latency)
         assert not ctx.get(dut.busy)
+        if tile.ledger:
+            seen.totals = {name: ctx.get(getattr(dut, f"total_{name}")) for name in TOTALS}
         for row in range(tile.array.rows):
             for group in range(tile.array.groups):
                 word = ctx.get(dut.words[row * tile.array.groups + group])
@@ -172,19 +196,36 @@ def check(tile, visits, theta):
     assert seen.reads == wanted.reads
     assert seen.clips == wanted.clips
     assert np.array_equal(seen.words, wanted.words)
+    assert not wanted.ledger.imbalance(wanted.words).any()
+    if tile.ledger:
+        assert seen.totals == wanted.totals()
     for before, visit, took in zip(visits, visits[1:], cycles[1:], strict=False):
         hazard = before.op is Op.PROGRAM and (before.row, before.group) == (visit.row, visit.group) and not visit.gap
         assert took == (2 if hazard else 1), f"{visit} after {before} took {took} cycles"
     return wanted, cycles
 
 
+def test_the_sweep_after_reset_is_not_counted():
+    """Words that hold anything at power-up are cleared without an entry; later sweeps count."""
+    tile = CONFIGURATIONS["ledger"]
+    garbage = [Visit(Op.WRITE, row, group, [3, -4, 5]) for row in range(2) for group in range(2)]
+    first = [dataclasses.replace(visit, uncounted=1) for visit in clears(tile)]
+    later = [Visit(Op.WRITE, 0, 0, [7, 7, 7]), *clears(tile)]
+    seen, _ = simulate(tile, [*garbage, *first, *later], theta=5)
+    assert seen.totals["loaded"] - seen.totals["cleared"] == 2 * (3 - 4 + 5 + 3 - 4)
+    seen, _ = simulate(tile, [*garbage, *clears(tile), *later], theta=5)
+    assert seen.totals["loaded"] - seen.totals["cleared"] == 0
+
+
 @pytest.mark.parametrize("gaps", [0.0, 0.3])
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_random_visits(name, gaps):
     tile = CONFIGURATIONS[name]
-    theta = 8 if name == "wide" else 5
+    theta = 8 if tile.update.threshold_power_of_two else 5
     wanted, _ = check(tile, random_visits(tile, 400, seed=len(name), gaps=gaps), theta)
     assert min(len(wanted.counts), len(wanted.reads), len(wanted.clips)) > 10
+    if tile.ledger:
+        assert all(wanted.totals()[total] or (total == "cleared") for total in TOTALS)
 
 
 @pytest.mark.parametrize("name", ["1x1", "one-lane", "clear"])
