@@ -59,7 +59,7 @@ def emit(component, *, name, profile, header="", names=None):
     Raises EmissionError (a ValueError) where the component breaks a rule of the profile.
     """
     platform = EmissionPlatform(profile=profile, prefix=f"{name}_")
-    sources, ports = _convert_all(component, name, platform)
+    sources, ports = convert_all(component, name, platform)
     rams = sorted(platform.rams)
     blackboxes = [RAM_BLACKBOX.format(name=ram_name(*ram), addr=address_width(ram[0]), width=ram[1]) for ram in rams]
     rtlil_text = "\n".join([*sources.values(), *blackboxes])
@@ -90,7 +90,7 @@ def emit(component, *, name, profile, header="", names=None):
     return texts
 
 
-def _convert_all(component, name, platform):
+def convert_all(component, name, platform):
     """RTLIL and port order of the top and of every unit below it: ({module: text}, {module: [port]})."""
     sources, ports = {}, {}
     waiting = [(name, component)]

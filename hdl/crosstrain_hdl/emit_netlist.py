@@ -23,15 +23,17 @@ def check_module(name, module, *, profile):
             raise EmissionError(f"{name}: a {kind[1:]} statement ({cell_name}) cannot be emitted")
         if not kind.startswith(STATE):
             continue
-        what = f"{name}: register {_net_of(module, wires.get('Q', []))}"
-        if profile == "asic" and kind in ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce"):
-            raise EmissionError(f"{what} has no reset, which the asic profile demands (reset_less, or a memory?)")
-        if kind not in FLOPS[profile]:
-            raise EmissionError(f"{what} is a {kind[1:]}, which the {profile} profile does not allow")
-        if wires["CLK"] != clock or int(settings["CLK_POLARITY"], 2) != 1:
-            raise EmissionError(f"{what} is not clocked by the rising edge of clk")
-        if profile == "asic" and (wires["ARST"] != reset or int(settings["ARST_POLARITY"], 2) != 0):
-            raise EmissionError(f"{what} is reset by something else than rst_n")
+        fault = None
+        if profile == "asic" and kind in FLOPS["fpga"]:
+            fault = "has no reset, which the asic profile demands (reset_less?)"
+        elif kind not in FLOPS[profile]:
+            fault = f"is a {kind[1:]}, which the {profile} profile does not allow"
+        elif wires["CLK"] != clock or int(settings["CLK_POLARITY"], 2) != 1:
+            fault = "is not clocked by the rising edge of clk"
+        elif profile == "asic" and (wires["ARST"] != reset or int(settings["ARST_POLARITY"], 2) != 0):
+            fault = "is reset by something else than rst_n"
+        if fault:
+            raise EmissionError(f"{name}: register {_net_of(module, wires.get('Q', []))} {fault}")
 
 
 def _net_of(module, bits):

@@ -54,7 +54,7 @@ def plain_names(module, ports):
     that Yosys had to name after its neighbours (`sum_$add_Y_$mux_A`) keeps the name it starts from, with a number.
     """
     result = {port: port for port in ports}
-    taken = set(ports)
+    taken, counts = set(ports), {}
     driven = _driven_by_instances(module)
     for name in [*module["cells"], *module["netnames"]]:
         if name in result or (name in module["cells"] and "$" in module["cells"][name]["type"]):
@@ -63,10 +63,10 @@ def plain_names(module, ports):
         stem = re.sub(r"\W+", "_", CHAIN.sub("", wanted), flags=re.ASCII).strip("_") or "net"
         stem = re.sub(r"__+", "_", stem if stem[0].isalpha() else f"net_{stem}")
         stem = f"u_{stem}" if name in module["cells"] else stem
-        plain, number = stem, 0
-        while plain in taken or plain in KEYWORDS or ("$" in wanted and number == 0):
-            number += 1
-            plain = f"{stem}_n{number}"
+        plain = stem
+        while plain in taken or plain in KEYWORDS or ("$" in wanted and plain == stem):
+            counts[stem] = counts.get(stem, 0) + 1
+            plain = f"{stem}_n{counts[stem]}"
         taken.add(plain)
         result[name] = plain
     return result
