@@ -2,8 +2,8 @@
 
     python benchmarks/visit_rate.py [--device engine] [--vectors N] [--seed N] [--json FILE]
 
-A tile of 64 x 64 weights with 4, 16 and 64 lanes gets random vectors back to back, with no row zero and with half of the
-rows zero. The bound of a vector is its number of (row, group) pairs whose x and d are not all zero. The bar: at least
+A tile of 64 x 64 weights with 4, 16 and 64 lanes gets random vectors back to back, with no row zero and with half zero.
+The bound of a vector is its number of (row, group) pairs whose x and d are not all zero. The bar: at least
 98 % of the bound in every case.
 
 A device is a function of a design and a batch of vectors that says in which clock cycle each vector's last visit was
