@@ -1,0 +1,72 @@
+"""Bit planes: numbers of many columns turned on their side, plane k holding bit k of every column.
+
+What is done to all columns at once is then a few operations on whole planes, in hardware and in a simulator alike.
+Planes are lists of equally wide values, the lowest bit first; bit c of each belongs to column c.
+"""
+
+from amaranth import Cat, Signal, Value
+
+
+def transpose(word, lanes, bits):
+    """Planes of a word that holds `lanes` numbers of `bits` bits, lane 0 lowest."""
+    return [Cat(word[lane * bits + k] for lane in range(lanes)) for k in range(bits)]
+
+
+def magnitude(planes, sign):
+    """Planes of |p| from the planes of p below its sign, and the plane of its sign. |p| < 2^len(planes)."""
+    result, carry = [], sign  # -p is ~p + 1
+    for plane in planes:
+        result.append(plane ^ sign ^ carry)
+        carry = (plane ^ sign) & carry
+    return result
+
+
+def decrement(planes, taken):
+    """Planes of n - 1 where `taken` is set, n elsewhere; n is not 0 where `taken` is set."""
+    result, borrow = [], taken
+    for plane in planes:
+        result.append(plane ^ borrow)
+        borrow = borrow & ~plane
+    return result
+
+
+def any_of(planes):
+    """Columns in which any plane is set: the OR of the planes."""
+    result = planes[0]
+    for plane in planes[1:]:
+        result = result | plane
+    return result
+
+
+def interleave(even, odd):
+    """Bit c of `even` at 2c, bit c of `odd` at 2c + 1."""
+    return Cat(Cat(e, o) for e, o in zip(even, odd, strict=True))
+
+
+def total(m, planes, name):
+    """Sum over all columns, as a tree: the upper half of the columns is added to the lower half until one is left.
+
+    m : Module that gets the intermediate signals
+    planes : of the numbers to add
+    name : stem of the signals' names
+    """
+    columns = len(planes[0])
+    step = 0
+    while columns > 1:
+        half = -(-columns // 2)
+        carry = None
+        sums = []
+        for k, plane in enumerate(planes):
+            low, high = Signal(half, name=f"{name}_low_{step}_{k}"), Signal(half, name=f"{name}_high_{step}_{k}")
+            m.d.comb += [low.eq(plane[:half]), high.eq(plane[half:])]
+            sums.append(low ^ high if carry is None else low ^ high ^ carry)
+            carry = low & high if carry is None else (low & high) | (carry & (low ^ high))
+        planes = [_named(m, f"{name}_{step}_{k}", value) for k, value in enumerate([*sums, carry])]
+        columns, step = half, step + 1
+    return Cat(plane[0] for plane in planes)
+
+
+def _named(m, name, value: Value):
+    signal = Signal(len(value), name=name)
+    m.d.comb += signal.eq(value)
+    return signal

@@ -1,0 +1,328 @@
+"""Sequencer: the only master of the array port. One command at a time, in order; docs/sequencer.md tells the rules.
+
+A command is *open* from its offer until its completion, or until it is given up; only what belongs to the open command
+counts, everything else is discarded as stray. States:
+
+    BOOT     one cycle after reset
+    ABORT    ABORT is offered          -> DRAIN when taken
+    DRAIN    until ABORT's completion  -> IDLE; silence: -> ABORT again
+    IDLE     takes the next command    -> OFFER; an abort of the host: -> ABORT
+    OFFER    it is offered             -> RUN when taken
+    RUN      slots and words pass      -> IDLE with its completion; stopped or silent: -> ABORT
+
+So an ABORT is sent after reset, after a timeout, when the host says so, and when programming is disabled under a train.
+"""
+
+from amaranth import Module, Mux, ResetSignal, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from crosstrain_hdl.array_port import port_members
+from crosstrain_hdl.pulse_ledger import COUNTERS, PulseLedger
+from crosstrain_hdl.read_path import ReadPath
+from crosstrain_model.port import (
+    ABORT_TAG,
+    AMPLITUDE_BITS,
+    LAST_TAG,
+    OP_BITS,
+    PULSES_BITS,
+    STATUS_BITS,
+    TAG_BITS,
+    WEIGHTS,
+    WIDTH_BITS,
+    Op,
+    Status,
+    code_bits,
+    row_bits,
+)
+from crosstrain_model.pulse import COUNTER_BITS
+
+TIMEOUT_BITS = 32
+
+
+class Sequencer(wiring.Component):
+    """Members
+
+    t_*, slot_*, over, cancel, pacing, pulse_empty : `Pulse`, as it names them (pulse_empty: its `empty`)
+    in_pass : In(1), rows may still come to Pulse; an abort of the host lasts until there are none
+    h_valid, h_ready, h_op, h_row, h_tag : In, Out, In, In, In, a read of the host; h_tag is given back with its result
+    dac_valid, dac_ready, dac_codes : In, Out, In, its words of input codes
+    adc_valid, adc_ready, adc_codes, adc_last : Out, In, Out, Out, the words it returns; fewer when it failed
+    r_valid, r_ready, r_op, r_tag, r_status : Out, In, Out, Out, Out, its result, after its words; one for every read
+    arr_* : the array port
+    program_enable : In(1), programming is allowed; constant or a register
+    abort : In(1), strobe
+    timeout : In(32), cycles of silence, at least 16
+    clear_counters : In(1), strobe
+    ready : Out(1), the array has answered the first ABORT
+    busy : Out(1), a command is open, or an abort or a result is under way
+    timed_out, array_error, interlock, strayed : Out(1), events, high for a cycle or longer
+    commands, issued, delivered, aborted, failed, unknown, stray : Out(32), counters
+    """
+
+    def __init__(self, design):
+        self.design = design
+        rows, lanes, columns = row_bits(design), design.array.lanes, design.array.device_columns
+        pulse = {
+            "t_valid": In(1),
+            "t_ready": Out(1),
+            "t_row": In(rows),
+            "t_direction": In(1),
+            "t_width": In(WIDTH_BITS),
+            "t_amplitude": In(AMPLITUDE_BITS),
+            "t_pulses": In(PULSES_BITS),
+            "slot_valid": In(1),
+            "slot_ready": Out(1),
+            "slot_columns": In(columns),
+            "slot_last": In(1),
+            "over": Out(1),
+            "cancel": Out(1),
+            "pacing": In(1),
+            "pulse_empty": In(1),
+            "in_pass": In(1),
+        }
+        reads = {
+            "h_valid": In(1),
+            "h_ready": Out(1),
+            "h_op": In(OP_BITS),
+            "h_row": In(rows),
+            "h_tag": In(TAG_BITS),
+            "dac_valid": In(1),
+            "dac_ready": Out(1),
+            "dac_codes": In(lanes * code_bits(design)),
+            "adc_valid": Out(1),
+            "adc_ready": In(1),
+            "adc_codes": Out(lanes * design.formats.adc),
+            "adc_last": Out(1),
+            "r_valid": Out(1),
+            "r_ready": In(1),
+            "r_op": Out(OP_BITS),
+            "r_tag": Out(TAG_BITS),
+            "r_status": Out(STATUS_BITS),
+        }
+        control = {
+            "program_enable": In(1),
+            "abort": In(1),
+            "timeout": In(TIMEOUT_BITS),
+            "clear_counters": In(1),
+            "ready": Out(1),
+            "busy": Out(1),
+            "timed_out": Out(1),
+            "array_error": Out(1),
+            "interlock": Out(1),
+            "strayed": Out(1),
+            **{name: Out(COUNTER_BITS) for name in COUNTERS},
+        }
+        super().__init__({**pulse, **reads, **port_members(design), **control})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.ledger = self._ledger = PulseLedger()
+        m.submodules.reads = self._reads = ReadPath(self.design)
+        self._named_signals()
+        self._interlock(m)
+        self._completions(m)
+        self._silence(m)
+        self._states(m)
+        self._connect_reads(m)
+        self._connect_ledger(m)
+        self._slots(m)
+        m.d.comb += [
+            self.over.eq(self._train & (self._complete | self._lose)),
+            self.busy.eq(~self._idle | self._abort_due | self.cancel | ~self._reads.free),
+        ]
+        return m
+
+    def _named_signals(self):
+        self._idle = Signal()  # the states
+        self._running = Signal()
+        self._offering = Signal()
+        self._draining = Signal()
+        self._armed = Signal()  # pulses may be fired, as far as registers know
+        self._open = Signal()  # a command is open
+        self._train = Signal()  # and it is a pulse command
+        self._pulses = Signal(PULSES_BITS)  # of the open command
+        self._tag = Signal(TAG_BITS)  # of the open command
+        self._next_tag = Signal(TAG_BITS)
+        self._direction = Signal()
+        self._abort_due = Signal()  # the host wants an ABORT sent
+        self._stop = Signal()  # the open command must be aborted
+        self._complete = Signal()  # the open command ends in this cycle
+        self._lose = Signal()  # the open command is given up in this cycle
+        self._aborted = Signal()  # ABORT completes in this cycle
+        self._taken = Signal()  # a command is taken by the array
+        self._take_train = Signal()
+        self._take_read = Signal()
+
+    def _interlock(self, m):
+        """The pin follows reset and rails at once; what decides inside sees the rails through two registers."""
+        settling = Signal()
+        rails_ok = Signal()
+        m.d.sync += [settling.eq(self.arr_rails_ok), rails_ok.eq(settling)]
+        m.d.comb += [
+            self.arr_prog_enable.eq(self.program_enable & self.arr_rails_ok & ~ResetSignal("sync")),
+            self._armed.eq(self.program_enable & rails_ok),
+            self._stop.eq(self._abort_due | (self._train & ~self._armed)),
+            self.interlock.eq(~self._armed & ((self._train & self._open) | (self._idle & self.t_valid & ~self.cancel))),
+        ]
+
+    def _completions(self, m):
+        """Always taken: a completion ends the open command, ends an ABORT, or is stray."""
+        ledger, reads, status = self._ledger, self._reads, self.arr_done_status
+        fits = Signal()
+        failed = Signal()
+        wrong = Signal()
+        m.d.comb += [
+            self.arr_done_ready.eq(1),
+            fits.eq(self._open & ~self._offering & (self.arr_done_tag == self._tag)),
+            self._complete.eq(self.arr_done_valid & fits),
+            self._aborted.eq(self.arr_done_valid & self._draining & (self.arr_done_tag == ABORT_TAG)),
+            ledger.stray[0].eq(self.arr_done_valid & ~self._complete & ~self._aborted),
+            ledger.stray[1].eq(reads.stray),
+            self.strayed.eq(ledger.stray != 0),
+            failed.eq((status != Status.OK) & (status != Status.ABORTED)),
+            wrong.eq(failed | ledger.too_many | reads.wrong),
+            self.array_error.eq((self._complete & wrong) | (self._aborted & self._open)),
+        ]
+        with m.If(self._complete | self._lose):
+            m.d.sync += [self._open.eq(0), self._train.eq(0)]
+
+    def _silence(self, m):
+        """Counts cycles in which the array owes an answer and gives none."""
+        left = Signal(TIMEOUT_BITS)
+        owed = Signal()
+        progress = Signal()
+        offered = self.arr_cmd_valid & ~self.arr_cmd_ready
+        m.d.comb += [
+            owed.eq(offered | self._draining | (self._running & ~self.pacing & ~self._reads.waiting)),
+            progress.eq(self._taken | (self.arr_slot_valid & self.arr_slot_ready) | self._reads.progress),
+            self.timed_out.eq(owed & ~progress & ~self._complete & ~self._aborted & (left == 1)),
+            self._lose.eq(self._open & (self.timed_out | self._aborted)),
+        ]
+        with m.If(owed & ~progress & ~self.timed_out):
+            m.d.sync += left.eq(left - 1)
+        with m.Else():
+            m.d.sync += left.eq(self.timeout)
+
+    def _states(self, m):
+        m.d.comb += self._taken.eq(self.arr_cmd_valid & self.arr_cmd_ready)
+
+        def abort():
+            """Offer ABORT from the next cycle on."""
+            m.d.sync += self._payload(op=Op.ABORT, array=0, row=0, width=0, amplitude=0, tag=ABORT_TAG)
+            m.d.sync += self._abort_due.eq(0)
+            m.next = "ABORT"
+
+        with m.FSM(name="state"):
+            with m.State("BOOT"):
+                abort()
+            with m.State("ABORT"):
+                m.d.comb += self.arr_cmd_valid.eq(1)
+                with m.If(self._taken):
+                    m.next = "DRAIN"
+            with m.State("DRAIN"):
+                m.d.comb += self._draining.eq(1)
+                with m.If(self._aborted):
+                    m.d.sync += self.ready.eq(1)
+                    m.next = "IDLE"
+                with m.Elif(self.timed_out):
+                    abort()
+            with m.State("IDLE"):
+                m.d.comb += self._idle.eq(1)
+                with m.If(self._abort_due):
+                    abort()
+                with m.Else():
+                    self._choose(m)
+                    with m.If((self._take_train & ~self.cancel) | self._take_read):
+                        m.next = "OFFER"
+            with m.State("OFFER"):
+                m.d.comb += [self.arr_cmd_valid.eq(1), self._offering.eq(1)]
+                with m.If(self._taken):
+                    m.next = "RUN"
+            with m.State("RUN"):
+                m.d.comb += self._running.eq(1)
+                with m.If(self._complete):
+                    m.next = "IDLE"
+                with m.Elif(self._stop | self.timed_out | ~self._open):
+                    abort()
+        with m.If(self.abort):
+            m.d.sync += [self._abort_due.eq(1), self.cancel.eq(1)]
+
+    def _choose(self, m):
+        """The next command. Further sources of commands are further branches here."""
+        with m.If(self.t_valid):
+            m.d.comb += self.t_ready.eq(self.cancel | self._armed)
+        with m.Elif(self.cancel), m.If(self.pulse_empty & ~self.in_pass):
+            m.d.sync += self.cancel.eq(0)
+        with m.Elif(self.h_valid):
+            m.d.comb += self.h_ready.eq(self._reads.free)
+        m.d.comb += [
+            self._take_train.eq(self.t_valid & self.t_ready),
+            self._take_read.eq(self.h_valid & self.h_ready),
+        ]
+        with m.If(self._take_train & ~self.cancel):
+            m.d.sync += self._payload(
+                op=Op.PROGRAM, array=WEIGHTS, row=self.t_row, width=self.t_width, amplitude=self.t_amplitude
+            )
+            m.d.sync += [self._train.eq(1), self._direction.eq(self.t_direction), self._pulses.eq(self.t_pulses)]
+        with m.If(self._take_read):
+            row = Mux(self.h_op == Op.READ_ROW, self.h_row, 0)
+            m.d.sync += self._payload(op=self.h_op, array=WEIGHTS, row=row, width=0, amplitude=0)
+            m.d.sync += self._pulses.eq(0)
+        with m.If((self._take_train & ~self.cancel) | self._take_read):
+            m.d.sync += [
+                self._open.eq(1),
+                self._tag.eq(self._next_tag),
+                self.arr_cmd_tag.eq(self._next_tag),
+                self._next_tag.eq(Mux(self._next_tag == LAST_TAG, 0, self._next_tag + 1)),
+            ]
+
+    def _payload(self, **fields):
+        return [getattr(self, f"arr_cmd_{name}").eq(value) for name, value in fields.items()]
+
+    def _connect_reads(self, m):
+        reads = self._reads
+        m.d.comb += [
+            reads.start.eq(self._take_read),
+            reads.op.eq(self.h_op),
+            reads.tag.eq(self.h_tag),
+            reads.running.eq(self._running & ~self._stop),
+            reads.stopped.eq(~self._idle & ~self._offering & ~reads.running),
+            reads.complete.eq(self._complete & ~self._train),
+            reads.status.eq(self.arr_done_status),
+            reads.lose.eq(self._lose & ~self._train),
+        ]
+        for name, member in reads.signature.members.items():
+            if name.startswith(("dac_", "adc_", "r_", "arr_")):
+                own, inner = getattr(self, name), getattr(reads, name)
+                m.d.comb += inner.eq(own) if member.flow == In else own.eq(inner)
+
+    def _connect_ledger(self, m):
+        ledger = self._ledger
+        m.d.comb += [
+            ledger.issue.eq(self._take_train),
+            ledger.issue_pulses.eq(self.t_pulses),
+            ledger.drop.eq(self.cancel),
+            ledger.complete.eq(self._complete),
+            ledger.pulses.eq(self._pulses),
+            ledger.reported.eq(self.arr_done_pulses),
+            ledger.was_aborted.eq(self.arr_done_status == Status.ABORTED),
+            ledger.lose.eq(self._lose),
+            ledger.command.eq(self._taken & self._offering),
+            ledger.clear.eq(self.clear_counters),
+            self.stray.eq(ledger.stray_count),
+        ]
+        m.d.comb += [getattr(self, name).eq(getattr(ledger, name)) for name in COUNTERS if name != "stray"]
+
+    def _slots(self, m):
+        """Slots pass while their command runs; one direction bit serves every column."""
+        passing = Signal()
+        columns = len(self.arr_slot_columns)
+        m.d.comb += [
+            passing.eq(self._running & self._train & ~self._stop),
+            self.arr_slot_valid.eq(passing & self.slot_valid),
+            self.arr_slot_columns.eq(self.slot_columns),
+            self.arr_slot_direction.eq(self._direction.replicate(columns)),
+            self.arr_slot_last.eq(self.slot_last),
+            self.slot_ready.eq(passing & self.arr_slot_ready),
+        ]
