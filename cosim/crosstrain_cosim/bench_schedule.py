@@ -66,7 +66,7 @@ class Reference:
     def visit(self, seen: dict[str, int]) -> None:
         """A visit was handed to the accumulator."""
         where = {"vector": self.vectors, "row": seen["row"], "group": seen["group"]}
-        self.visits += seen["op"] in (Op.ACCUMULATE, Op.PROGRAM)
+        self.visits += seen["op"] == Op.ACCUMULATE
         if seen["op"] == Op.PROGRAM and seen["group"] == 0:
             self.begun.append(seen["row"])
         if not self.due:
