@@ -56,13 +56,16 @@ def plain_names(module, ports):
     result = {port: port for port in ports}
     taken, counts = set(ports), {}
     driven = _driven_by_instances(module)
-    for name in [*module["cells"], *module["netnames"]]:
-        if name in result or (name in module["cells"] and "$" in module["cells"][name]["type"]):
+    instances = {name: None for name, cell in module["cells"].items() if "$" not in cell["type"]}
+    # Registers last: Yosys names one after its cell where it drives a part of a net, and after the net otherwise.
+    registers = [name for name, cell in module["cells"].items() if "dff" in cell["type"]]
+    for name in [*instances, *module["netnames"], *registers]:
+        if name in result:
             continue
         wanted = driven.get(name, name)
         stem = re.sub(r"\W+", "_", CHAIN.sub("", wanted), flags=re.ASCII).strip("_") or "net"
         stem = re.sub(r"__+", "_", stem if stem[0].isalpha() else f"net_{stem}")
-        stem = f"u_{stem}" if name in module["cells"] else stem
+        stem = f"u_{stem}" if name in instances else stem
         plain = stem
         while plain in taken or plain in KEYWORDS or ("$" in wanted and plain == stem):
             counts[stem] = counts.get(stem, 0) + 1

@@ -185,6 +185,18 @@ def test_names_that_clash_are_told_apart(tmp_path):
     assert lint([tmp_path / "dut.v"], "dut", waivers=()) == []
 
 
+@pytest.mark.parametrize("profile", ["fpga", "asic"])
+def test_a_register_may_drive_a_part_of_a_port(tmp_path, profile):
+    def fill(m, body):
+        m.d.sync += body.y.eq(body.x[:2])
+
+    text = emit(Body(fill), name="dut", profile=profile)["dut.v"]
+    (tmp_path / "dut.v").write_text(text)
+    assert "reg [1:0] y_n1;" in text
+    assert "assign y[1:0] = y_n1;" in text
+    assert lint([tmp_path / "dut.v"], "dut", waivers=()) == []
+
+
 def test_a_unit_may_hold_a_signal_of_its_instance_name(tmp_path):
     inner = Body(delay(1), {"x": In(4), "state": In(1), "y": Out(4)})
 
