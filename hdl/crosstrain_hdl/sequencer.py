@@ -51,7 +51,7 @@ class Sequencer(wiring.Component):
     r_valid, r_ready, r_op, r_tag, r_status : Out, In, Out, Out, Out, its result, after its words; one for every read
     arr_* : the array port
     program_enable : In(1), programming is allowed; constant or a register
-    abort : In(1), strobe
+    host_abort : In(1), strobe: stop and drop everything
     timeout : In(32), cycles of silence, at least 16
     clear_counters : In(1), strobe
     ready : Out(1), the array has answered the first ABORT
@@ -102,7 +102,7 @@ class Sequencer(wiring.Component):
         }
         control = {
             "program_enable": In(1),
-            "abort": In(1),
+            "host_abort": In(1),
             "timeout": In(TIMEOUT_BITS),
             "clear_counters": In(1),
             "ready": Out(1),
@@ -245,7 +245,7 @@ class Sequencer(wiring.Component):
                     m.next = "IDLE"
                 with m.Elif(self._stop | self.timed_out | ~self._open):
                     abort()
-        with m.If(self.abort):
+        with m.If(self.host_abort):
             m.d.sync += [self._abort_due.eq(1), self.cancel.eq(1)]
 
     def _choose(self, m):
