@@ -195,7 +195,7 @@ class Schedule(wiring.Component):
                 m.d.sync += self.vectors.eq(self.vectors + 1)
         with m.If(self.clearing):
             m.d.sync += self.since_pass.eq(0)
-        with m.If(taken & ((self.a_op == Op.ACCUMULATE) | (self.a_op == Op.PROGRAM))):
+        with m.If(taken & (self.a_op == Op.ACCUMULATE)):
             m.d.sync += self.visits.eq(self.visits + 1)
         with m.If(self.count_clear):
             m.d.sync += [self.vectors.eq(0), self.visits.eq(0)]

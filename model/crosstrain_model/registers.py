@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from crosstrain_model import __version__
 from crosstrain_model.design import Design
-from crosstrain_model.design_file import hardware_hash
+from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.register import Field, Register
 
 ID = 0x43545231
@@ -235,7 +235,7 @@ def settings(design: Design) -> Iterator[Register]:
 
 COUNTERS = {
     "VECTORS": "Vectors accumulated, those without any visit included.",
-    "VISITS": "Group visits that accumulated or thresholded: one clock cycle each.",
+    "VISITS": "Group visits that accumulated: one clock cycle each.",
     "COMMANDS": "Commands sent to the array, reads included; the ABORTs are not.",
     "ISSUED": "Device pulses that thresholds asked for: ISSUED = DELIVERED + ABORTED + FAILED + UNKNOWN once idle.",
     "DELIVERED": "Device pulses that the array reported as fired.",

@@ -44,8 +44,12 @@ class Schedule:
 
     def vector(self, rows: NDArray[np.bool_], program_every: int) -> bool:
         """Count a vector that visited `rows` [rows]; whether a pass follows it."""
+        return self.vectors(rows, 1, program_every)
+
+    def vectors(self, rows: NDArray[np.bool_], count: int, program_every: int) -> bool:
+        """The same for `count` vectors that visited `rows` in all, where at most the last may be due."""
         self.touched |= rows
-        self.since_pass = min(self.since_pass + 1, SINCE_LIMIT)
+        self.since_pass = min(self.since_pass + count, SINCE_LIMIT)
         return 0 < program_every <= self.since_pass
 
     def begin_pass(self) -> NDArray[np.intp]:

@@ -3,7 +3,7 @@
 import pytest
 
 from crosstrain_model.design import Array, Design, Formats, Update
-from crosstrain_model.design_file import hardware_hash
+from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.registers import find, register_table
 
 DESIGNS = {
