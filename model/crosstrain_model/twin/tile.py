@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.design import Design
+from crosstrain_model.errors import UserError
 from crosstrain_model.twin import checks, converter, device, noise
 from crosstrain_model.twin.engine import Engine, NumpyEngine
 from crosstrain_model.twin.wiring import Wiring
@@ -51,7 +52,7 @@ class ArrayTile:
     ) -> None:
         if engine not in ("numba", "numpy"):
             raise ValueError(f'ArrayTile.engine = "{engine}": must be one of numba, numpy')
-        self.design = design
+        self.design, self.engine = design, engine
         self.seed = checks.within("seed", design.seed if seed is None else seed, 1 << 32)
         self.tile, self.array = checks.within("tile", tile, 1 << 32), checks.within("array", array, 1 << 32)
         self.rows, self.columns = design.array.rows, design.array.columns
@@ -233,7 +234,7 @@ class ArrayTile:
 def _compiled(tile: ArrayTile) -> Engine:
     """The numba engine, imported only where it is asked for: the definition needs numpy alone."""
     if importlib.util.find_spec("numba") is None:
-        raise ValueError('ArrayTile.engine = "numba": numba is not installed (pip install crosstrain[array])')
+        raise UserError('ArrayTile.engine = "numba": numba is not installed (pip install crosstrain[array])')
     from crosstrain_model.twin.compiled import CompiledEngine
 
     return CompiledEngine(tile)
