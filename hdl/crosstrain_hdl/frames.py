@@ -33,8 +33,7 @@ class Frames(wiring.Component):
     s_axis_* : the input stream, see `crosstrain_model.frames`
     w_*, commit_*, drop : the load side of `outer_product.OuterProduct`
     h_valid, h_ready, h_op, h_row, h_tag : a read for the sequencer; h_op of `crosstrain_model.port.Op`
-    dac_valid, dac_ready, dac_codes, dac_last : its words of input codes, after h_ready
-    dac_drop : In(1), strobe: the rest of the words is not wanted any more
+    dac_valid, dac_ready, dac_codes : its words of input codes, after h_ready; all are taken, whatever becomes of it
     quiet : In(1), all work handed on before is done: a read may go
     cancel : In(1), strobe: forget the frame or vector that has only half arrived, and the read that waits
     half : Out(1), an x waits for its d
@@ -71,8 +70,6 @@ class Frames(wiring.Component):
                 "dac_valid": Out(1),
                 "dac_ready": In(1),
                 "dac_codes": Out(lanes * code),
-                "dac_last": Out(1),
-                "dac_drop": In(1),
                 "quiet": In(1),
                 "cancel": In(1),
                 "half": Out(1),
@@ -188,7 +185,7 @@ class Frames(wiring.Component):
     def _dac(self, m, gearbox, for_array):
         """The words of one read: kept while it waits, then handed out, one every other cycle."""
         m.submodules.words = memory = Memory1R1W(self.read_words, len(self.dac_codes))
-        sending, fetch, is_d = Signal(), Signal(), Signal()
+        sending, fetch, is_d, last = Signal(), Signal(), Signal(), Signal()
         index = Signal(range(self.read_words + 1))
         of_columns = Mux(self._op == FrameOp.BACKWARD, Op.BACKWARD, Op.READ_ROW)
         m.d.comb += [
@@ -198,18 +195,16 @@ class Frames(wiring.Component):
             memory.W0_data.eq(gearbox.word_codes),
             memory.R0_en.eq(fetch),
             memory.R0_addr.eq(index),
-            fetch.eq(sending & ~self.dac_valid & ~self.dac_drop),
+            fetch.eq(sending & ~self.dac_valid),
             self.dac_codes.eq(memory.R0_data),
-            self.dac_last.eq(index == Mux(is_d, self.design.array.groups, self.design.array.row_words)),
+            last.eq(index == Mux(is_d, self.design.array.groups, self.design.array.row_words)),
             self._dac_free.eq(~sending),
         ]
         with m.If(fetch):
             m.d.sync += [self.dac_valid.eq(1), index.eq(index + 1)]
         with m.If(self.dac_valid & self.dac_ready):
             m.d.sync += self.dac_valid.eq(0)
-            with m.If(self.dac_last):
+            with m.If(last):
                 m.d.sync += [sending.eq(0), index.eq(0)]
         with m.If(self.h_valid & self.h_ready & for_array):
             m.d.sync += [sending.eq(1), is_d.eq(gearbox.is_d)]
-        with m.If(self.dac_drop):
-            m.d.sync += [sending.eq(0), self.dac_valid.eq(0), index.eq(0)]

@@ -135,7 +135,7 @@ def operation() -> Iterator[Register]:
                 doc="Clears all accumulators, touched bits and VECTORS_SINCE_PASS; what it takes is `cleared` in "
                 "the ledger.",
             ),
-            Field(name="clear_counters", low=2, needs_idle=True, doc="Sets all counters and totals to 0."),
+            Field(name="clear_counters", low=2, needs_idle=True, doc="Sets all counters to 0; the totals stay."),
         ),
         doc="Commands: a written 1 acts once.",
     )
