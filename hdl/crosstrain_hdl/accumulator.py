@@ -138,7 +138,7 @@ class Accumulator(wiring.Component):
                 self._s1_terms.eq(self._terms()),
                 self._from_s2.eq(in_s1 & ~wipe),
                 self._from_s3.eq(in_s2 & ~in_s1 & ~wipe),
-                self._from_memory.eq(~in_s1 & ~in_s2 & ~wipe),
+                self._from_memory.eq(~wipe),
             ]
 
     def _address(self):
