@@ -73,7 +73,7 @@ class RunFolder:
 
     def write_checkpoint(self, arrays: Arrays) -> None:
         """Replace the checkpoint by `arrays`, or leave the old one whole."""
-        write_bytes_atomic(self.checkpoint, save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+        write_bytes_atomic(self.checkpoint, save({name: np.asarray(a, order="C") for name, a in arrays.items()}))
 
     def read_checkpoint(self) -> Arrays | None:
         """The arrays of the last checkpoint; None where none was written yet."""

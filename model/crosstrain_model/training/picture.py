@@ -13,6 +13,7 @@ def draw_curves(history: History, title: str, path: Path) -> None:
     """Write a PNG: accuracy of tiles and golden run over epochs, and pulses per epoch under it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7.0, 6.0), layout="constrained")
     FigureCanvasAgg(figure)
@@ -28,6 +29,7 @@ def draw_curves(history: History, title: str, path: Path) -> None:
     bottom.bar(epochs, [b - a for a, b in zip(totals, totals[1:], strict=False)], color="tab:orange")
     bottom.set_ylabel("pulses")
     bottom.set_xlabel("epoch")
+    bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
     bottom.grid(alpha=0.3)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
