@@ -11,6 +11,7 @@ void Agent::reset(Drive &d) {
 
 void Agent::clock(const Sample &s, Drive &d, uint64_t cycle) {
   // Order within an edge: what was given is taken, then what was accepted is acted on.
+  unaware = !dones.empty();
   if (d.done_valid && s.done_ready) dones.pop_front(), d.done_valid = false;
   if (d.adc_valid && s.adc_ready) {
     d.adc_valid = false;
@@ -18,7 +19,7 @@ void Agent::clock(const Sample &s, Drive &d, uint64_t cycle) {
   }
   if (s.slot_valid && d.slot_ready) slot(s, cycle);
   if (s.dac_valid && d.dac_ready) dac(s);
-  if (pulsing && cycle >= pulse_end) pulsing = false, finish(STATUS_OK, cycle + latency);
+  if (pulsing && cycle >= pulse_end) pulsing = false, finish(ending, cycle + latency);
   if (s.cmd_valid && d.cmd_ready) command(s, cycle);
   if (adc_next == adc_count) d.adc_valid = false;
   if (adc_next < adc_count && !d.adc_valid && !chance.hit()) present(d);
@@ -43,6 +44,7 @@ void Agent::command(const Sample &s, uint64_t cycle) {
   now.op = s.cmd_op, now.array = s.cmd_array, now.row = s.cmd_row, now.tag = s.cmd_tag;
   now.width = s.cmd_width, now.amplitude = s.cmd_amplitude;
   busy = true;
+  ending = STATUS_OK;
   dac_words = 0;
   if (now.op == OP_FORWARD || now.op == OP_BACKWARD) wants_dac = true;
   else if (now.op == OP_READ_ROW) convert();
@@ -51,8 +53,12 @@ void Agent::command(const Sample &s, uint64_t cycle) {
 }
 
 void Agent::slot(const Sample &s, uint64_t cycle) {
+  if (!busy && unaware) return;  // the command ended early, and the controller could not know yet
   if (!busy || now.op != OP_PROGRAM) return blame("a pulse slot came outside a program command");
-  if (!s.prog_enable) blame("a pulse slot came while prog_enable was low");
+  if (!s.prog_enable) {  // no pulse without it
+    ending = STATUS_INTERLOCK, pulsing = true, pulse_end = cycle;
+    return;
+  }
   if (cycle < pulse_end) blame("a pulse slot came while the former pulse lasted");
   for (int word = 0; word < SLOT_WORDS; word++) {
     for (uint32_t left = s.slot_columns[word]; left; left &= left - 1) {
@@ -67,6 +73,7 @@ void Agent::slot(const Sample &s, uint64_t cycle) {
 }
 
 void Agent::dac(const Sample &s) {
+  if (!wants_dac && unaware) return;
   if (!wants_dac) return blame("a DAC word came outside a read");
   const bool forward = now.op == OP_FORWARD;
   const int words = forward ? ROW_WORDS : GROUPS, bits = forward ? X_BITS : D_BITS;

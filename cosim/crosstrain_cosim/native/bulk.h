@@ -97,7 +97,9 @@ class Agent {
   struct Done { uint32_t tag, status, pulses; uint64_t due; };
   Event now = {};
   bool busy = false, pulsing = false, wants_dac = false;
+  bool unaware = false;  // a completion has not been seen by the controller before this edge
   uint64_t pulse_end = 0;
+  uint32_t ending = STATUS_OK;  // status of the command when its last pulse is over
   int dac_words = 0, adc_next = 0, adc_count = 0;
   int32_t codes_in[LINES] = {}, codes_out[LINES] = {};
   std::deque<Done> dones;
