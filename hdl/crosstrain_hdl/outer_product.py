@@ -83,17 +83,13 @@ class OuterProduct(wiring.Component):
         self._advance = Signal()
         m.d.comb += self._advance.eq(~self.v_valid | self.v_ready)
         self._connect(m)
-        markers = self._walk(m)
-        product_valid = Signal()
-        shifted_valid = Signal()
-        markers = self._stage(m, "product", markers, product_valid, {"group": self._lists.d_group})
-        markers = self._stage(m, "shifted", markers, shifted_valid, {})
-        with m.If(self._advance):
-            m.d.sync += self.v_valid.eq(shifted_valid)
-            m.d.sync += [getattr(self, f"v_{name}").eq(markers[name]) for name in ("row", "group", "null", "last")]
-            m.d.sync += self.v_program.eq(markers["program"])
-        self._lanes(m)
-        stages = self._read_valid | product_valid | shifted_valid | self.v_valid
+        read = self._walk(m)
+        product = self._stage(m, "product", read | {"group": self._lists.d_group})
+        shifted = self._stage(m, "shifted", product)
+        names = ("valid", "row", "group", "null", "last", "program")
+        self._move(m, shifted, {name: getattr(self, f"v_{name}") for name in names})
+        self._lanes(m, read["visit"], product["visit"], shifted["visit"])
+        stages = read["valid"] | product["valid"] | shifted["valid"] | self.v_valid
         m.d.comb += self.busy.eq(self._lists.busy | stages)
         return m
 
@@ -111,8 +107,8 @@ class OuterProduct(wiring.Component):
         lists = self._lists
         index = Signal.like(lists.item_groups_last, name="walk_index")
         last = Signal(name="walk_last")
-        self._read_valid = Signal(name="read_valid")
-        self._read_visit = Signal(name="read_visit")
+        read = {name: Signal(name=f"read_{name}") for name in ("valid", "visit", "null", "last", "program")}
+        read["row"] = Signal.like(lists.item_row, name="read_row")
         self._read_code = Signal(signed(self.design.formats.x + 1), name="read_code")
         self._read_amount = Signal.like(lists.item_amount, name="read_amount")
         m.d.comb += [
@@ -123,13 +119,8 @@ class OuterProduct(wiring.Component):
             lists.d_slot.eq(lists.item_slot),
             lists.d_index.eq(index),
         ]
-        names = ("row", "null", "last", "program")
-        read = {name: Signal.like(getattr(lists, f"item_{name}"), name=f"read_{name}") for name in names}
         with m.If(self._advance):
-            m.d.sync += [
-                self._read_valid.eq(lists.item_valid),
-                self._read_visit.eq(lists.item_valid & ~lists.item_null),
-            ]
+            m.d.sync += [read["valid"].eq(lists.item_valid), read["visit"].eq(lists.d_enable)]
         with m.If(self._advance & lists.item_valid):
             m.d.sync += [
                 index.eq(Mux(last, 0, index + 1)),
@@ -140,19 +131,22 @@ class OuterProduct(wiring.Component):
                 read["last"].eq(lists.item_last & last),
                 read["program"].eq(lists.item_program & lists.item_last & last),
             ]
-        return {**read, "valid": self._read_valid, "visit": self._read_visit}
+        return read
 
-    def _stage(self, m, stage, before, valid, more):
-        """Registers that carry the markers through one lane stage; `more` joins them."""
-        before = before | more
+    def _stage(self, m, stage, before):
+        """Registers that carry the markers through one stage of the lanes."""
         after = {name: Signal.like(signal, name=f"{stage}_{name}") for name, signal in before.items()}
-        after["valid"] = valid
-        with m.If(self._advance):
-            m.d.sync += [after[name].eq(before[name]) for name in after]
-        setattr(self, f"_{stage}_visit", after["visit"])
+        self._move(m, before, after)
         return after
 
-    def _biases(self, m):
+    def _move(self, m, before, after):
+        """One stage to the next. A step without a visit leaves row and group: the memories may never have been read."""
+        with m.If(self._advance):
+            m.d.sync += [after[name].eq(before[name]) for name in after if name not in ("row", "group")]
+            with m.If(before["visit"]):
+                m.d.sync += [after[name].eq(before[name]) for name in ("row", "group")]
+
+    def _biases(self, m, enable):
         """What is added to a product before the floor of an arithmetic shift, for products >= 0 and < 0."""
         formats = self.design.formats
         product_bits = formats.x + formats.d - 1
@@ -163,7 +157,7 @@ class OuterProduct(wiring.Component):
         unit = Const(1, 1) << self._read_amount
         half = Signal(product_bits + 2, name="half")
         m.d.comb += half.eq(unit >> (SHIFT_MAX + 1) if nearest else unit >> SHIFT_MAX)
-        with m.If(self._advance & self._read_visit):
+        with m.If(enable):
             m.d.sync += [
                 amount.eq(self._read_amount),
                 positive.eq(half if nearest else 0),
@@ -171,12 +165,12 @@ class OuterProduct(wiring.Component):
             ]
         return amount, positive, negative
 
-    def _lanes(self, m):
-        """Multiply, shift and round, clamp: per lane, a register each."""
+    def _lanes(self, m, read_visit, product_visit, shifted_visit):
+        """Multiply, shift and round, clamp: per lane, a register each, that moves with visits alone."""
         formats, lanes = self.design.formats, self.design.array.lanes
         product_bits = formats.x + formats.d - 1
         low, high = limits(self.design)
-        amount, positive, negative = self._biases(m)
+        amount, positive, negative = self._biases(m, self._advance & read_visit)
         clips = Signal(lanes)
         terms = []
         for lane in range(lanes):
@@ -186,14 +180,14 @@ class OuterProduct(wiring.Component):
             term = Signal(signed(formats.accumulator), name=f"term_{lane}")
             code = self._lists.d_codes[lane * formats.d :][: formats.d].as_signed()
             m.d.comb += biased.eq(product + Mux(product[-1], negative, positive))
-            with m.If(self._advance & self._read_visit):
+            with m.If(self._advance & read_visit):
                 m.d.sync += product.eq(self._read_code * code)
-            with m.If(self._advance & self._product_visit):
+            with m.If(self._advance & product_visit):
                 m.d.sync += shifted.eq((biased << SHIFT_MAX) >> amount)
             above, below = Signal(name=f"above_{lane}"), Signal(name=f"below_{lane}")
             m.d.comb += [above.eq(shifted > high), below.eq(shifted < low), clips[lane].eq(above | below)]
-            with m.If(self._advance & self._shifted_visit):
+            with m.If(self._advance & shifted_visit):
                 m.d.sync += term.eq(Mux(above, high, Mux(below, low, shifted)))
             terms.append(term)
         m.d.comb += self.v_terms.eq(Cat(terms))
-        m.d.sync += self.term_clipped.eq(self._advance & self._shifted_visit & clips.any())
+        m.d.sync += self.term_clipped.eq(self._advance & shifted_visit & clips.any())

@@ -231,10 +231,10 @@ class VectorLists(wiring.Component):
             m.d.sync += [word[name].eq(self._next[name]) for name in word]
             m.d.sync += [
                 valid.eq(1),
-                base.eq(self._x_memory.R0_data[: len(base)]),
-                codes.eq(fetched),
                 left.eq(Mux(self._next["null"], 0, Cat(fetched[i * bits :][:bits].any() for i in range(lanes)))),
             ]
+            with m.If(~self._next["null"]):  # otherwise the memory may never have been read
+                m.d.sync += [base.eq(self._x_memory.R0_data[: len(base)]), codes.eq(fetched)]
         with m.Elif(push):
             m.d.sync += [valid.eq(~single), left.eq(left & (left - 1)[:lanes])]
         lane = _lowest(left)
