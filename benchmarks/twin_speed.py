@@ -2,9 +2,9 @@
 
     python benchmarks/twin_speed.py [--size 256] [--plain] [--json FILE]
 
-One thread.  Figures depend on the machine, so torch's own products are timed beside the reads; they are not reproducible
-to the bit at any batch split, the model's reads are.  The bar: a forward read with its ADC takes at most twice torch's
-bare product, at every batch size.  `--plain` adds the numpy engine, the definition.
+One thread.  Figures depend on the machine, so torch's own products are timed beside the reads; they are not
+reproducible to the bit at any batch split, the reads are.  The bar: a forward read with its ADC takes at most twice
+torch's bare product, at every batch size.  `--plain` adds the numpy engine, the definition.
 """
 
 from __future__ import annotations

@@ -134,3 +134,22 @@ def test_a_code_that_the_dac_lacks_is_refused(engine, codes, text):
     with pytest.raises(ValueError, match=text):
         tile.forward(np.array(codes))
     assert not tile.counters.any()
+
+
+@pytest.mark.parametrize("bits", [2, 8, 12])
+def test_engines_agree_on_the_last_bit_of_every_rounding(bits):
+    """The finest ADC on the smallest range: a unit of noise or of a level, lost before the ADC, would show in a code."""
+    # Strengths S of 1024 and 640: their products with z meet the half-way cases often.
+    fields = {"dac_noise": 2**-15 * noise.Z_SIGMA, "read_noise": 0.0002, "adc_noise": 9.765625e-3 * noise.Z_SIGMA}
+    fields |= {"adc_range": 0.001, "adc_range_backward": 0.001, "adc_range_row": 0.001}
+    answers = []
+    for engine in ("numpy", "numba"):
+        tile = ArrayTile(sample(x=bits, d=bits, adc=18, **fields), engine=engine)
+        draw = np.random.default_rng(bits)
+        tile.load_weights(draw.integers(-2, 3, (6, 5)) << 6)
+        codes = draw.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (2000, 6))
+        rows = np.stack([tile.read_row(n % 6) for n in range(500)])
+        answers.append((tile.forward(codes), tile.backward(codes[:, :5]), rows))
+    for plain, fast in zip(*answers, strict=True):
+        assert (np.abs(plain) < 2**17 - 1).mean() > 0.9
+        assert np.array_equal(plain, fast)
