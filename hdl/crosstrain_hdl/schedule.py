@@ -32,7 +32,7 @@ class Schedule(wiring.Component):
     v_row, v_group, v_terms : row, group and terms [lanes * W] of a visit
     v_null : no visit here, the markers alone
     v_last : the vector ends
-    v_program : a pass follows; with v_null and without v_last: no vector, a PROGRAM frame
+    v_program : with v_null: no vector, a PROGRAM frame, a pass follows
     a_valid, a_ready : visits to the accumulator
     a_op, a_row, a_group, a_terms : what to do, where, and terms or the data of a WRITE
     a_last : last group of the row (program visits)
@@ -121,7 +121,7 @@ class Schedule(wiring.Component):
         flying = self._flying(m, taken)
         clear_wanted, first, token = Signal(), Signal(init=1), Signal()
         m.d.comb += [
-            token.eq(self.v_null & ~self.v_last & self.v_program),
+            token.eq(self.v_null & self.v_program),
             self.clearing.eq(state == State.CLEAR),
             self.in_pass.eq(state == State.PASS),
             self.a_uncounted.eq(first),
