@@ -165,12 +165,13 @@ class PortChecker(wiring.Component):
             m.d.sync += [
                 self._fired.eq(self._fired + total(m, [self.arr_slot_columns], "columns")),
                 self._last_slot.eq(self.arr_slot_last),
-                self._direction_known.eq(1),
-                self._direction.eq((self.arr_slot_columns & self.arr_slot_direction).any()),
                 self._pulsing.eq(Mux(self._width == 0, 0, self._width - 1)),
             ]
         with m.Elif(self._pulsing != 0):
             m.d.sync += self._pulsing.eq(self._pulsing - 1)
+        with m.If(taken & self.arr_slot_columns.any()):
+            m.d.sync += self._direction_known.eq(1)
+            m.d.sync += self._direction.eq((self.arr_slot_columns & self.arr_slot_direction).any())
 
     def _stability(self, m):
         """Rules *_STABLE: what was offered and not taken in the last cycle is still there, and the same."""
