@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.twin import context, hook, kernels, read_kernels
+from crosstrain_model.twin.array_state import ArrayState
 from crosstrain_model.twin.engine import Bits, Bytes, Codes, Counts, Signs
-
-if TYPE_CHECKING:
-    from crosstrain_model.twin.tile import ArrayTile
 
 
 class CompiledEngine:
     """Same answers as NumpyEngine; needs the tile's arrays to stay in place."""
 
-    def __init__(self, tile: ArrayTile) -> None:
-        self._tile_columns = tile.columns
-        self._context = context.make(tile)
+    def __init__(self, state: ArrayState) -> None:
+        self._columns = state.columns
+        self._context = context.make(state)
 
     def read(self, which: int, codes: Codes, out: Codes) -> bool:
         return bool(read_kernels.read(self._context, which, codes, out))
 
     def read_row(self, row: int) -> Codes:
-        out = np.empty(self._tile_columns, dtype=np.int32)
+        out = np.empty(self._columns, dtype=np.int32)
         read_kernels.read_row(self._context, row, out)
         return out
 

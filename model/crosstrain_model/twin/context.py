@@ -6,15 +6,13 @@ pointer of the hook.  The arrays that it points at belong to the tile, which mus
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from crosstrain_model.twin.array_state import ArrayState
 from crosstrain_model.twin.converter import Converter
-
-if TYPE_CHECKING:
-    from crosstrain_model.twin.tile import ArrayTile
 
 ROWS, COLUMNS, DEVICE_COLUMNS, WIRING, EXPONENT, NOISE, NOISE_OF_STEP = range(7)
 G, STEP_UP, SLOPE_UP, STEP_DOWN, SLOPE_DOWN, LOW, HIGH, LEVELS, COUNTERS, KEYS, PULSES = range(7, 18)
@@ -28,20 +26,20 @@ SINGLE, PUSH_PULL, SET_ONLY = range(3)
 WIRINGS = ("single", "push-pull", "set-only")
 
 
-def make(tile: ArrayTile) -> npt.NDArray[np.int64]:
+def make(state: ArrayState) -> npt.NDArray[np.int64]:
     """The context of a tile, whose arrays must stay where they are."""
-    devices = tile.devices
+    devices = state.devices
     context = np.zeros(CONTEXT_SIZE, dtype=np.int64)
-    context[ROWS], context[COLUMNS], context[DEVICE_COLUMNS] = tile.rows, tile.columns, tile.device_columns
-    context[WIRING] = WIRINGS.index(tile.wiring.kind)
+    context[ROWS], context[COLUMNS], context[DEVICE_COLUMNS] = state.rows, state.columns, state.device_columns
+    context[WIRING] = WIRINGS.index(state.wiring.kind)
     context[EXPONENT], context[NOISE], context[NOISE_OF_STEP] = devices.exponent, devices.noise, devices.noise_of_step
     grids = (devices.step_up, devices.slope_up, devices.step_down, devices.slope_down, devices.low, devices.high)
-    arrays: list[npt.NDArray[Any]] = [tile.g, *grids, tile.levels, tile.counters, tile.keys]
+    arrays: list[npt.NDArray[Any]] = [state.g, *grids, state.levels, state.counters, state.keys]
     for place, array in enumerate(arrays, start=G):
         assert array.flags.carray
         context[place] = array.ctypes.data
-    context[PULSES] = tile.pulses.ctypes.data if tile.pulses.size else 0
-    parts = (tile.forward_converter, tile.backward_converter, tile.row_converter)
+    context[PULSES] = state.pulses.ctypes.data if state.pulses.size else 0
+    parts = (state.forward_converter, state.backward_converter, state.row_converter)
     context[CONVERTERS:] = [number for part in parts for number in _converter(part)]
     return context
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.twin import noise
+from crosstrain_model.twin.array_state import ArrayState
 from crosstrain_model.twin.converter import Converter
 from crosstrain_model.twin.pulses import pulse_row
-
-if TYPE_CHECKING:
-    from crosstrain_model.twin.tile import ArrayTile
 
 Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int32]
@@ -46,27 +44,27 @@ class Engine(Protocol):
 class NumpyEngine:
     """The definition."""
 
-    def __init__(self, tile: ArrayTile) -> None:
-        self.tile = tile
+    def __init__(self, state: ArrayState) -> None:
+        self.state = state
 
     def read(self, which: int, codes: Codes, out: Codes) -> bool:
-        tile = self.tile
-        part = (tile.forward_converter, tile.backward_converter)[which]
+        state = self.state
+        part = (state.forward_converter, state.backward_converter)[which]
         full = 1 << (part.bits - 1)
         if codes.size and (codes.min() < -full or codes.max() >= full):
             return False
-        numbers = tile.counters[which] + np.arange(len(codes))
+        numbers = state.counters[which] + np.arange(len(codes))
         kind = noise.DAC_FORWARD if which == 0 else noise.DAC_BACKWARD
-        weights = tile.levels if which == 0 else tile.levels.T
+        weights = state.levels if which == 0 else state.levels.T
         out[...] = self._convert(part, codes, weights, kind, numbers, 0)
-        tile.counters[which] += len(codes)
+        state.counters[which] += len(codes)
         return True
 
     def read_row(self, row: int) -> Codes:
-        tile, part = self.tile, self.tile.row_converter
+        state, part = self.state, self.state.row_converter
         one_hot = np.array([[1 << (part.bits - 1)]], dtype=np.int32)
-        codes = self._convert(part, one_hot, tile.levels[row : row + 1], noise.DAC_ROW, tile.counters[2:3], row)
-        tile.counters[2] += 1
+        codes = self._convert(part, one_hot, state.levels[row : row + 1], noise.DAC_ROW, state.counters[2:3], row)
+        state.counters[2] += 1
         first: Codes = codes[0]
         return first
 
@@ -83,43 +81,43 @@ class NumpyEngine:
         return part.codes(sums, part.root(codes), read, adc)
 
     def _key(self, kind: int, numbers: Counts, row: int) -> noise.Key:
-        base = (self.tile.keys[kind, 0:1], self.tile.keys[kind, 1:2])
+        base = (self.state.keys[kind, 0:1], self.state.keys[kind, 1:2])
         return noise.event_key(base, numbers, np.full(numbers.shape, row))
 
     def program(self, row: int, up: Bytes, down: Bytes, update: int) -> int:
         total = up.astype(np.int32) + down
         if not total.any():
             return 0
-        number = self.tile.counters[3] if update < 0 else update
+        number = self.state.counters[3] if update < 0 else update
         self._pulse(row, up.astype(np.int32), total, self._key(noise.PROGRAM, np.array([number]), row))
         if update < 0:
-            self.tile.counters[3] += 1
+            self.state.counters[3] += 1
         return int(total.sum())
 
     def program_rows(self, rows: Counts, counts: npt.NDArray[np.int16]) -> Counts:
         delivered = np.zeros(rows.size, dtype=np.int64)
-        sets, resets = self.tile.wiring.expand(counts)
+        sets, resets = self.state.wiring.expand(counts)
         for m, row in enumerate(rows):
             delivered[m] = self.program(int(row), sets[m].astype(np.uint8), resets[m].astype(np.uint8), -1)
         return delivered
 
     def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
-        tile, delivered = self.tile, 0
-        for row in range(tile.rows):
+        state, delivered = self.state, 0
+        for row in range(state.rows):
             hits = np.bitwise_count(x_bits[row] & d_bits).astype(np.int16)
-            up, down = tile.wiring.expand(-hits * x_sign[row] * d_sign)
+            up, down = state.wiring.expand(-hits * x_sign[row] * d_sign)
             total = (up + down).astype(np.int32)
-            self._pulse(row, up.astype(np.int32), total, self._key(noise.TRAIN, tile.counters[4:5], row))
+            self._pulse(row, up.astype(np.int32), total, self._key(noise.TRAIN, state.counters[4:5], row))
             delivered += int(total.sum())
-        tile.counters[4] += delivered > 0
+        state.counters[4] += delivered > 0
         return delivered
 
     def _pulse(self, row: int, up: npt.NDArray[np.int32], total: npt.NDArray[np.int32], key: noise.Key) -> None:
-        tile = self.tile
-        pulse_row(tile.g, tile.devices, row, up, total, key)
-        tile.levels[row] = tile.wiring.levels(tile.g[row : row + 1])[0]
-        if tile.pulses.size:
-            tile.pulses[row] += total
+        state = self.state
+        pulse_row(state.g, state.devices, row, up, total, key)
+        state.levels[row] = state.wiring.levels(state.g[row : row + 1])[0]
+        if state.pulses.size:
+            state.pulses[row] += total
 
     def hook_pointer(self) -> tuple[int, int]:
         raise ValueError('ArrayTile.engine = "numpy": the hook needs engine="numba"')

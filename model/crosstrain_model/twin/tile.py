@@ -22,18 +22,16 @@ import numpy.typing as npt
 
 from crosstrain_model.design import Design
 from crosstrain_model.errors import UserError
-from crosstrain_model.twin import checks, converter, device, noise
+from crosstrain_model.twin import checks
+from crosstrain_model.twin.array_state import BACKWARDS, FORWARDS, ArrayState
+from crosstrain_model.twin.device import ONE
 from crosstrain_model.twin.engine import Engine, NumpyEngine
-from crosstrain_model.twin.wiring import Wiring
-
-FORWARDS, BACKWARDS, ROW_READS, PROGRAMS, TRAINS = range(5)
-"""Places in `counters`."""
 
 Ints = npt.NDArray[np.integer[Any]]
 Codes = npt.NDArray[np.int32]
 
 
-class ArrayTile:
+class ArrayTile(ArrayState):
     """The twin of one array of a design.
 
     `seed` (default: the design's), `tile` and `array` name it: they key its devices and all its noise.  `engine` is
@@ -52,33 +50,16 @@ class ArrayTile:
     ) -> None:
         if engine not in ("numba", "numpy"):
             raise ValueError(f'ArrayTile.engine = "{engine}": must be one of numba, numpy')
-        self.design, self.engine = design, engine
-        self.seed = checks.within("seed", design.seed if seed is None else seed, 1 << 32)
-        self.tile, self.array = checks.within("tile", tile, 1 << 32), checks.within("array", array, 1 << 32)
-        self.rows, self.columns = design.array.rows, design.array.columns
-        self.device_columns = design.array.device_columns
-        self.wiring = Wiring(design.array.pair)
-        part, formats = design.converters, design.formats
-        self.devices = device.make(design, seed=self.seed, tile=tile, array=array)
-        self.forward_converter = converter.make(design, bits=formats.x, full_range=part.adc_range)
-        self.backward_converter = converter.make(design, bits=formats.d, full_range=part.adc_range_backward)
-        self.row_converter = converter.make(design, bits=formats.x, full_range=part.adc_range_row)
-        keys = [noise.base_key(self.seed, tile, array, kind) for kind in range(noise.KINDS)]
-        self.keys = np.array([[a[0], b[0]] for a, b in keys], dtype=np.uint32)
-        shape = (self.rows, self.device_columns)
-        self.g = self.devices.clamp(np.full(shape, self.wiring.rest, dtype=np.int32))
-        self.levels = np.empty((self.rows, self.columns), dtype=np.int16)
-        self.counters = np.zeros(5, dtype=np.int64)
-        self.pulses = np.zeros(shape if count_pulses else (0, 0), dtype=np.int64)
+        super().__init__(design, seed=seed, tile=tile, array=array, count_pulses=count_pulses)
+        self.engine = engine
         self._engine: Engine = NumpyEngine(self) if engine == "numpy" else _compiled(self)
-        self._refresh()
 
     # ---- state ----
 
     @property
     def weight_one(self) -> int:
         """The integer weight that is full scale: 2^20 for single devices, 2^21 for pairs."""
-        return device.ONE * (2 if self.wiring.pair else 1)
+        return ONE * (2 if self.wiring.pair else 1)
 
     @property
     def pulse_step(self) -> float:
@@ -225,16 +206,11 @@ class ArrayTile:
         """Addresses of the hook and of its `user` (hook.py), for simulations; the tile must outlive their use."""
         return self._engine.hook_pointer()
 
-    # ---- inner ----
 
-    def _refresh(self) -> None:
-        self.levels[...] = self.wiring.levels(self.g)
-
-
-def _compiled(tile: ArrayTile) -> Engine:
+def _compiled(state: ArrayState) -> Engine:
     """The numba engine, imported only where it is asked for: the definition needs numpy alone."""
     if importlib.util.find_spec("numba") is None:
         raise UserError('ArrayTile.engine = "numba": numba is not installed (pip install crosstrain[array])')
     from crosstrain_model.twin.compiled import CompiledEngine
 
-    return CompiledEngine(tile)
+    return CompiledEngine(state)

@@ -138,9 +138,8 @@ def test_a_code_that_the_dac_lacks_is_refused(engine, codes, text):
 
 @pytest.mark.parametrize("bits", [2, 8, 12])
 def test_engines_agree_on_the_last_bit_of_every_rounding(bits):
-    """The finest ADC on the smallest range: a unit of noise or of a level, lost before the ADC, would show in a code."""
     # Strengths S of 1024 and 640: their products with z meet the half-way cases often.
-    fields = {"dac_noise": 2**-15 * noise.Z_SIGMA, "read_noise": 0.0002, "adc_noise": 9.765625e-3 * noise.Z_SIGMA}
+    fields = {"dac_noise": 2**-15 * noise.Z_SIGMA, "adc_noise": 5 * 2**-9 * noise.Z_SIGMA, "read_noise": 0.0002}
     fields |= {"adc_range": 0.001, "adc_range_backward": 0.001, "adc_range_row": 0.001}
     answers = []
     for engine in ("numpy", "numba"):
