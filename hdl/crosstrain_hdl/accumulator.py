@@ -250,33 +250,19 @@ class Accumulator(wiring.Component):
     def _keep_ledger(self, m):
         """Totals of all visits; gives whether some are still on their way."""
         m.submodules.ledger = ledger = AccumulatorLedger(self.design)
-        hazards = {name: Signal(name=f"{name}_holds") for name in ("s1", "s2")}  # as for forwarding, clears too
-        s1_uncounted = Signal()
-        s2_uncounted = Signal()
-        s2_op = Signal(OP_BITS)
-        s2_terms = Signal.like(self.a_terms)
-        s2_before = Signal.like(self.a_terms)
-        newest = Mux(hazards["s1"], Cat(self._s2_sums), Mux(hazards["s2"], Cat(self._s3_words), self._memory.R0_data))
+        behind_s1 = Signal()  # as for forwarding, but for clears and writes too
+        behind_s2 = Signal()
+        uncounted = Signal()
         with m.If(self.a_valid & self.a_ready):
-            m.d.sync += [
-                hazards["s1"].eq(self._in_s1),
-                hazards["s2"].eq(self._in_s2),
-                s1_uncounted.eq(self.a_uncounted),
-            ]
-        with m.If(self._s1_valid):
-            m.d.sync += [
-                s2_op.eq(self._s1_op),
-                s2_uncounted.eq(s1_uncounted),
-                s2_terms.eq(self._s1_terms),
-                s2_before.eq(newest),
-            ]
+            m.d.sync += [behind_s1.eq(self._in_s1), behind_s2.eq(self._in_s2), uncounted.eq(self.a_uncounted)]
+        older = Mux(behind_s2, Cat(self._s3_words), self._memory.R0_data)
         m.d.comb += [
-            ledger.valid.eq(self._s2_valid),
-            ledger.op.eq(s2_op),
-            ledger.uncounted.eq(s2_uncounted),
-            ledger.before.eq(s2_before),
+            ledger.valid.eq(self._s1_valid),
+            ledger.op.eq(self._s1_op),
+            ledger.uncounted.eq(uncounted),
+            ledger.before.eq(Mux(behind_s1, Cat(self._s2_sums), older)),
+            ledger.terms.eq(self._s1_terms),
             ledger.after.eq(self._memory.W0_data),
-            ledger.terms.eq(s2_terms),
             ledger.counts.eq(self._threshold.p),
             ledger.theta.eq(self.theta),
         ]

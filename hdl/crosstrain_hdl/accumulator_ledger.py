@@ -8,10 +8,11 @@ before and after it, of its terms and of its pulse counts decide everything:
     clear        cleared += before            (not for the sweep after reset: those words held nothing)
     write        loaded += after;   cleared += before
 
-A visit takes 4 cycles to arrive: its numbers, their sums, the product with theta, the totals.
+The word before and the terms come when the visit is in S1 of the accumulator, the word after and the counts a cycle
+later. From there it takes 4 cycles to arrive: its numbers, their sums, the product with theta, the totals.
 """
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,14 +28,14 @@ class AccumulatorLedger(wiring.Component):
     Members
     -------
     valid, op, uncounted : a visit; uncounted with a clear: the words before hold nothing
-    before, after, terms : In(lanes * accumulator), signed words; terms of an accumulate visit
-    counts : In(lanes * 5), pulse counts of a program visit
+    before, terms : In(lanes * accumulator), signed words; terms of an accumulate visit
+    after, counts : In(lanes * accumulator), In(lanes * 5), one cycle after valid; counts of a program visit
     theta : In(theta_width(design))
     total_loaded, total_input, total_programmed, total_cleared, total_clipped : Out(64), two's complement
     busy : Out(1), a visit has not arrived in the totals
     """
 
-    latency = 4
+    latency = 5
 
     def __init__(self, design):
         self.design = design
@@ -56,47 +57,46 @@ class AccumulatorLedger(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        valid, op, sums = self._sums(m)
-        product = Signal(signed(len(sums["counts"]) + self.design.formats.accumulator), name="product")
-        if self.design.update.threshold_power_of_two:
-            pulsed = sums["counts"] << self.theta
-        else:
-            pulsed = sums["counts"] * self.theta
-        last_valid = Signal()
-        last_op = Signal.like(op)
-        last = {name: Signal.like(value, name=f"last_{name}") for name, value in sums.items()}
-        m.d.sync += last_valid.eq(valid)
-        with m.If(valid):
-            m.d.sync += [product.eq(pulsed), last_op.eq(op)]
-            m.d.sync += [last[name].eq(sums[name]) for name in last]
-        m.d.comb += self.busy.eq(self._read_valid | valid | last_valid)
-        with m.If(last_valid):
-            self._totals(m, last_op, last["before"], last["after"], last["terms"], product)
+        width = self.design.formats.accumulator
+        # One stage after the other: the visit's numbers, before and terms summed, after and counts summed, product.
+        valid = [self.valid, *(Signal(name=f"valid_{stage}") for stage in range(1, 5))]
+        op = [self.op, *(Signal.like(self.op, name=f"op_{stage}") for stage in range(1, 5))]
+        for stage in range(1, 5):
+            m.d.sync += valid[stage].eq(valid[stage - 1])
+            with m.If(valid[stage - 1]):
+                m.d.sync += op[stage].eq(op[stage - 1])
+        m.d.comb += self.busy.eq(Cat(valid[1:]).any())
+        before = self._sum(m, "before", Mux(self.uncounted, 0, self.before), width, valid)
+        terms = self._sum(m, "terms", self.terms, width, valid)
+        after = self._sum(m, "after", self.after, width, valid[1:])
+        counts = self._sum(m, "counts", self.counts, COUNT_BITS, valid[1:])
+        before, terms = self._hold(m, before, valid[2]), self._hold(m, terms, valid[2])
+        product = Signal(signed(len(counts) + width))
+        power = self.design.update.threshold_power_of_two
+        with m.If(valid[3]):
+            m.d.sync += product.eq(counts << self.theta if power else counts * self.theta)
+        before, terms, after = (self._hold(m, value, valid[3]) for value in (before, terms, after))
+        with m.If(valid[4]):
+            self._totals(m, op[4], before, after, terms, product)
         return m
 
-    def _sums(self, m):
-        """Two stages: the visit's numbers, then their sums over the lanes."""
-        lanes, width = self.design.array.lanes, self.design.formats.accumulator
-        self._read_valid = Signal(name="read_valid")
-        summed_valid = Signal()
-        read_op = Signal.like(self.op)
-        summed_op = Signal.like(self.op)
-        m.d.sync += [self._read_valid.eq(self.valid), summed_valid.eq(self._read_valid)]
-        with m.If(self.valid):
-            m.d.sync += read_op.eq(self.op)
-        with m.If(self._read_valid):
-            m.d.sync += summed_op.eq(read_op)
-        sums = {}
-        for name, bits in (("before", width), ("after", width), ("terms", width), ("counts", COUNT_BITS)):
-            source = getattr(self, name)
-            read = Signal.like(source, name=f"read_{name}")
-            total = Signal(signed(bits + (lanes - 1).bit_length()), name=f"summed_{name}")
-            with m.If(self.valid):
-                m.d.sync += read.eq(Mux(self.uncounted, 0, source) if name == "before" else source)
-            with m.If(self._read_valid):
-                m.d.sync += total.eq(_tree([read[i * bits :][:bits].as_signed() for i in range(lanes)]))
-            sums[name] = total
-        return summed_valid, summed_op, sums
+    def _sum(self, m, name, word, bits, valid):
+        """The word in a register, then the sum of its lanes in another."""
+        lanes = self.design.array.lanes
+        read = Signal(lanes * bits, name=f"{name}_read")
+        total = Signal(signed(bits + (lanes - 1).bit_length()), name=f"{name}_summed")
+        with m.If(valid[0]):
+            m.d.sync += read.eq(word)
+        with m.If(valid[1]):
+            m.d.sync += total.eq(_tree([read[i * bits :][:bits].as_signed() for i in range(lanes)]))
+        return total
+
+    def _hold(self, m, value, valid):
+        """The value one stage later."""
+        held = Signal.like(value, name=f"{value.name}_held")
+        with m.If(valid):
+            m.d.sync += held.eq(value)
+        return held
 
     def _totals(self, m, op, before, after, terms, product):
         """The table at the head of this file."""

@@ -1,7 +1,7 @@
 """Outer product: loaded vectors become visits, row by row and group by group, one per cycle.
 
-The rule is `crosstrain_model.outer_product`. `vector_lists` gives the non-zero rows; the walker here reads the kept d
-words of the vector for each of them. Then, each a register stage of its own:
+The rule is `crosstrain_model.outer_product`. `vector_lists` holds what is not zero, `row_picker` takes out the rows;
+the walker here reads the kept d words of the vector for each of them. Then, each a register stage of its own:
 
     product    -(x[r] * d[c]) in `formats.x + formats.d - 1` bits
     shifted    bias added by sign, product << 15 shifted right by 15 - s
@@ -15,7 +15,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.memory import address_width
-from crosstrain_hdl.vector_lists import VectorLists
+from crosstrain_hdl.row_picker import RowPicker
+from crosstrain_hdl.vector_lists import VectorLists, word_markers
 from crosstrain_model.outer_product import SHIFT_MAX, limits
 
 
@@ -50,6 +51,7 @@ class OuterProduct(wiring.Component):
         self.design = design
         array, formats = design.array, design.formats
         self._lists = VectorLists(design)
+        self._picker = RowPicker(design)
         row, group = address_width(array.rows), address_width(array.groups)
         super().__init__(
             {
@@ -80,6 +82,7 @@ class OuterProduct(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.lists = self._lists
+        m.submodules.picker = self._picker
         self._advance = Signal()
         m.d.comb += self._advance.eq(~self.v_valid | self.v_ready)
         self._connect(m)
@@ -94,42 +97,45 @@ class OuterProduct(wiring.Component):
         return m
 
     def _connect(self, m):
-        """The load side, as it is."""
-        lists = self._lists
+        """The load side as it is, and words from lists to picker."""
+        lists, picker = self._lists, self._picker
         for name in ("w_valid", "w_is_d", "w_codes", "drop", "shift"):
             m.d.comb += getattr(lists, name).eq(getattr(self, name))
         for name in ("valid", "exponent", "program", "empty"):
             m.d.comb += getattr(lists, f"commit_{name}").eq(getattr(self, f"commit_{name}"))
         m.d.comb += [self.w_ready.eq(lists.w_ready), self.commit_ready.eq(lists.commit_ready)]
+        for name in ("valid", "base", "codes", *word_markers(self.design)):
+            m.d.comb += getattr(picker, f"x_{name}").eq(getattr(lists, f"x_{name}"))
+        m.d.comb += lists.x_ready.eq(picker.x_ready)
 
     def _walk(self, m):
         """Per row item one d word per cycle; returns the markers that go with the word being read out."""
-        lists = self._lists
-        index = Signal.like(lists.item_groups_last, name="walk_index")
+        lists, rows = self._lists, self._picker
+        index = Signal.like(rows.item_groups_last, name="walk_index")
         last = Signal(name="walk_last")
         read = {name: Signal(name=f"read_{name}") for name in ("valid", "visit", "null", "last", "program")}
-        read["row"] = Signal.like(lists.item_row, name="read_row")
+        read["row"] = Signal.like(rows.item_row, name="read_row")
         self._read_code = Signal(signed(self.design.formats.x + 1), name="read_code")
-        self._read_amount = Signal.like(lists.item_amount, name="read_amount")
+        self._read_amount = Signal.like(rows.item_amount, name="read_amount")
         m.d.comb += [
-            last.eq(lists.item_null | (index == lists.item_groups_last)),
-            lists.item_ready.eq(self._advance & last),
-            lists.free.eq(lists.item_valid & lists.item_ready & lists.item_last),
-            lists.d_enable.eq(self._advance & lists.item_valid & ~lists.item_null),
-            lists.d_slot.eq(lists.item_slot),
+            last.eq(rows.item_null | (index == rows.item_groups_last)),
+            rows.item_ready.eq(self._advance & last),
+            lists.free.eq(rows.item_valid & rows.item_ready & rows.item_last),
+            lists.d_enable.eq(self._advance & rows.item_valid & ~rows.item_null),
+            lists.d_slot.eq(rows.item_slot),
             lists.d_index.eq(index),
         ]
         with m.If(self._advance):
-            m.d.sync += [read["valid"].eq(lists.item_valid), read["visit"].eq(lists.d_enable)]
-        with m.If(self._advance & lists.item_valid):
+            m.d.sync += [read["valid"].eq(rows.item_valid), read["visit"].eq(lists.d_enable)]
+        with m.If(self._advance & rows.item_valid):
             m.d.sync += [
                 index.eq(Mux(last, 0, index + 1)),
-                self._read_code.eq(-lists.item_code.as_signed()),
-                self._read_amount.eq(lists.item_amount),
-                read["row"].eq(lists.item_row),
-                read["null"].eq(lists.item_null),
-                read["last"].eq(lists.item_last & last),
-                read["program"].eq(lists.item_program & lists.item_last & last),
+                self._read_code.eq(-rows.item_code.as_signed()),
+                self._read_amount.eq(rows.item_amount),
+                read["row"].eq(rows.item_row),
+                read["null"].eq(rows.item_null),
+                read["last"].eq(rows.item_last & last),
+                read["program"].eq(rows.item_program & rows.item_last & last),
             ]
         return read
 

@@ -1,19 +1,17 @@
-"""Vector lists: holds loaded vectors and hands out their non-zero rows one per cycle.
+"""Vector lists: holds loaded vectors and hands out their words that are not all zero.
 
 Part of the outer product. Of each vector only the words that hold a non-zero code are kept, in two list memories with
 `bus.vectors` slots each: x words with the number of their first row, d words with the number of their group. A slot
-loads while others are visited. The picker takes the set codes of an x word one per cycle, lowest row first, while the
-next word is already read: no word and no vector costs a cycle of its own.
+loads while others are visited. An x word is read while the one before it is in use, across vectors too: no word and no
+vector costs a cycle of its own.
 """
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.memory import Memory1R1W, address_width
 from crosstrain_model.outer_product import SHIFT_MAX, SHIFT_MIN
-
-ROW_ITEM = ("null", "last", "program", "amount", "groups_last", "slot", "row", "code")
 
 
 def amount_limit(design):
@@ -21,18 +19,35 @@ def amount_limit(design):
     return min(SHIFT_MAX + design.formats.x + design.formats.d, SHIFT_MAX - SHIFT_MIN)
 
 
+def word_markers(design):
+    """Widths of what goes with a kept x word, and with every row picked from it.
+
+    null : no row: a vector without visits, or a token; last is high too
+    last : last word (row) of its vector
+    program : a program pass follows the vector
+    amount : 15 - s, by how much a product << 15 is shifted right; never more than `amount_limit`
+    groups_last : number of kept d words, less one
+    slot : where the vector is
+    """
+    return {
+        "null": 1,
+        "last": 1,
+        "program": 1,
+        "amount": amount_limit(design).bit_length(),
+        "groups_last": address_width(design.array.groups),
+        "slot": address_width(design.bus.vectors),
+    }
+
+
 class VectorLists(wiring.Component):
-    """Load side, slots, and a stream of row items.
+    """Load side, slots, and a stream of kept x words.
 
     Members
     -------
     w_*, commit_*, drop, shift : as in `outer_product.OuterProduct`
-    item_valid, item_ready : a non-zero row of the oldest vectors, in order
-    item_null : no row: a vector without visits, or a token; item_last is high too
-    item_last : last row of its vector; item_program : a program pass follows the vector
-    item_amount : 15 - s, by how much a product << 15 is shifted right; never more than `amount_limit`
-    item_groups_last : number of kept d words, less one
-    item_slot, item_row, item_code : slot of the vector, row, x[row]
+    x_valid, x_ready : a kept x word of the oldest vectors not yet handed out, in order
+    x_null, x_last, x_program, x_amount, x_groups_last, x_slot : see `word_markers`
+    x_base, x_codes : row of its first code; the codes. Of a null word, whatever was read last
     d_enable, d_slot, d_index : read of a kept d word; d_group, d_codes : the word one cycle later, held
     free : the oldest vector's slot is not needed any more
     busy : some slot is committed and not free
@@ -64,16 +79,11 @@ class VectorLists(wiring.Component):
                 "commit_empty": In(1),
                 "drop": In(1),
                 "shift": In(8),
-                "item_valid": Out(1),
-                "item_ready": In(1),
-                "item_null": Out(1),
-                "item_last": Out(1),
-                "item_program": Out(1),
-                "item_amount": Out(amount_limit(design).bit_length()),
-                "item_groups_last": Out(group),
-                "item_slot": Out(self._slot_bits),
-                "item_row": Out(row),
-                "item_code": Out(formats.x),
+                "x_valid": Out(1),
+                "x_ready": In(1),
+                **{f"x_{name}": Out(width) for name, width in word_markers(design).items()},
+                "x_base": Out(row),
+                "x_codes": Out(array.lanes * formats.x),
                 "d_enable": In(1),
                 "d_slot": In(self._slot_bits),
                 "d_index": In(group),
@@ -90,12 +100,12 @@ class VectorLists(wiring.Component):
         m.submodules.d_memory = self._d_memory
         self._load(m)
         self._fetch(m)
-        self._pick(m)
         d_word = self._d_memory.R0_data
         m.d.comb += [
             self._d_memory.R0_en.eq(self.d_enable),
             self._d_memory.R0_addr.eq(Cat(self.d_index[: self._d_bits], self.d_slot)),
             Cat(self.d_group, self.d_codes).eq(d_word),
+            Cat(self.x_base, self.x_codes).eq(self._x_memory.R0_data),
         ]
         return m
 
@@ -154,7 +164,7 @@ class VectorLists(wiring.Component):
 
     def _queue(self, m, x_count, d_count):
         """What is known of each committed vector, one entry a slot."""
-        amount = Signal.like(self.item_amount)
+        amount = Signal.like(self.x_amount)
         total = self.commit_exponent.as_signed() + self.shift.as_signed()
         limit = amount_limit(self.design)
         with m.If(total > SHIFT_MAX):
@@ -168,7 +178,7 @@ class VectorLists(wiring.Component):
             "program": (self.commit_program, 1),
             "amount": (amount, len(amount)),
             "words_last": (x_count - 1, address_width(self.design.array.row_words)),
-            "groups_last": (d_count - 1, len(self.item_groups_last)),
+            "groups_last": (d_count - 1, len(self.x_groups_last)),
         }
         self._slot_of = {}
         for name, (value, width) in self._entries.items():
@@ -178,107 +188,30 @@ class VectorLists(wiring.Component):
                 m.d.sync += entries[self._load_slot].eq(value)
 
     def _fetch(self, m):
-        """Reads the kept x words of committed vectors, one ahead of the picker."""
-        self._next = {name: Signal(width, name=f"next_{name}") for name, (_, width) in self._entries.items()}
-        self._next |= {"last": Signal(name="next_last"), "slot": Signal(self._slot_bits, name="next_slot")}
-        self._next_valid = Signal(name="next_valid")
-        self._next_take = Signal(name="next_take")
+        """Reads the kept x words of committed vectors, one ahead of who takes them."""
         slot = Signal(self._slot_bits, name="fetch_slot")
         index = Signal(address_width(self.design.array.row_words), name="fetch_index")
         waiting = Signal(range(self._slots + 1))
         issue = Signal(name="fetch_issue")
         last = Signal(name="fetch_last")
-        done = Signal(name="fetch_done")
         entry = {name: Signal(width, name=f"fetch_{name}") for name, (_, width) in self._entries.items()}
         m.d.comb += [entry[name].eq(self._slot_of[name][slot]) for name in entry]
         m.d.comb += [
-            issue.eq((waiting != 0) & (~self._next_valid | self._next_take)),
+            issue.eq((waiting != 0) & (~self.x_valid | self.x_ready)),
             last.eq(entry["null"] | (index == entry["words_last"])),
-            done.eq(issue & last),
             self._x_memory.R0_en.eq(issue & ~entry["null"]),
             self._x_memory.R0_addr.eq(Cat(index[: self._x_bits], slot)),
         ]
-        m.d.sync += waiting.eq(waiting + self._close - done)
+        m.d.sync += waiting.eq(waiting + self._close - (issue & last))
         with m.If(issue):
-            m.d.sync += [self._next[name].eq(entry[name]) for name in entry]
+            m.d.sync += [getattr(self, f"x_{name}").eq(entry[name]) for name in entry if name != "words_last"]
             m.d.sync += [
-                self._next_valid.eq(1),
-                self._next["last"].eq(last),
-                self._next["slot"].eq(slot),
+                self.x_valid.eq(1),
+                self.x_last.eq(last),
+                self.x_slot.eq(slot),
                 index.eq(Mux(last, 0, index + 1)),
             ]
             with m.If(last):
                 m.d.sync += slot.eq(self._next_slot(slot))
-        with m.Elif(self._next_take):
-            m.d.sync += self._next_valid.eq(0)
-
-    def _pick(self, m):
-        """Takes the set codes of the current word, lowest first, into a buffer of two row items."""
-        lanes, bits = self.design.array.lanes, self.design.formats.x
-        valid = Signal(name="word_valid")
-        left = Signal(lanes, name="word_left")
-        codes = Signal(lanes * bits, name="word_codes")
-        base = Signal.like(self.item_row, name="word_base")
-        word = {name: Signal.like(signal, name=f"word_{name}") for name, signal in self._next.items()}
-        push = Signal()
-        single = Signal()
-        fetched = self._x_memory.R0_data[len(base) :]
-        m.d.comb += [
-            single.eq((left & (left - 1)[:lanes]) == 0),
-            self._next_take.eq(self._next_valid & (~valid | (push & single))),
-        ]
-        with m.If(self._next_take):
-            m.d.sync += [word[name].eq(self._next[name]) for name in word]
-            m.d.sync += [
-                valid.eq(1),
-                left.eq(Mux(self._next["null"], 0, Cat(fetched[i * bits :][:bits].any() for i in range(lanes)))),
-            ]
-            with m.If(~self._next["null"]):  # otherwise the memory may never have been read
-                m.d.sync += [base.eq(self._x_memory.R0_data[: len(base)]), codes.eq(fetched)]
-        with m.Elif(push):
-            m.d.sync += [valid.eq(~single), left.eq(left & (left - 1)[:lanes])]
-        lane = _lowest(left)
-        item = {
-            "null": word["null"],
-            "last": word["last"] & single,
-            "program": word["program"],
-            "amount": word["amount"],
-            "groups_last": word["groups_last"],
-            "slot": word["slot"],
-            "row": base | lane if lanes & (lanes - 1) == 0 else base + lane,
-            "code": _select(codes, lane, lanes, bits),
-        }
-        self._buffer(m, item, valid, push)
-
-    def _buffer(self, m, item, valid, push):
-        """Two row items between picker and walker, so that neither's readiness runs through the other."""
-        head = {name: getattr(self, f"item_{name}") for name in ROW_ITEM}
-        spare = {name: Signal.like(head[name], name=f"spare_{name}") for name in ROW_ITEM}
-        spare_valid = Signal()
-        m.d.comb += push.eq(valid & ~spare_valid)
-        with m.If(~self.item_valid | self.item_ready):
-            m.d.sync += [self.item_valid.eq(spare_valid | valid), spare_valid.eq(0)]
-            m.d.sync += [head[name].eq(Mux(spare_valid, spare[name], item[name])) for name in ROW_ITEM]
-        with m.Elif(push):
-            m.d.sync += spare_valid.eq(1)
-            m.d.sync += [spare[name].eq(item[name]) for name in ROW_ITEM]
-
-
-def _lowest(bits):
-    """Index of the lowest set bit (any if none is set), each output bit a mask of the isolated bit."""
-    count = len(bits)
-    if count == 1:
-        return Const(0, 1)
-    alone = bits & (~bits + 1)[:count]
-    masks = [sum(1 << i for i in range(count) if i >> b & 1) for b in range((count - 1).bit_length())]
-    return Cat((alone & Const(mask, count)).any() for mask in masks)
-
-
-def _select(codes, index, count, bits):
-    """Code number `index` of `count` codes, by halving: one two-way choice per index bit, the widest first."""
-    if count == 1:
-        return codes
-    for b in reversed(range((count - 1).bit_length())):
-        half = bits << b
-        codes = Mux(index[b], codes[half:], codes[:half])
-    return codes
+        with m.Elif(self.x_ready):
+            m.d.sync += self.x_valid.eq(0)
