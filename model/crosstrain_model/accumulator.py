@@ -135,7 +135,8 @@ def accumulate_vectors(
         return accumulate_plain(design, chi, codes_x, codes_d, shifts, ledger)
     from crosstrain_model import accumulator_kernel
 
-    return Accumulated(**accumulator_kernel.run(design, chi, codes_x, codes_d, shifts, ledger))
+    entries = None if ledger is None else (ledger.inputs, ledger.clipped)
+    return Accumulated(**accumulator_kernel.run(design, chi, codes_x, codes_d, shifts, entries))
 
 
 def accumulate_plain(
