@@ -81,7 +81,7 @@ def run(
     s: npt.NDArray[np.int32],
     ledger: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None,
 ) -> dict[str, Any]:
-    """Fields of `accumulator.Accumulated`; arguments as `accumulate_vectors` has checked them; ledger: inputs, clipped."""
+    """Fields of `Accumulated`; arguments as `accumulate_vectors` has checked them, ledger: inputs and clipped."""
     low, high = limits(design)
     touched = np.zeros(design.array.rows, np.bool_)
     none = np.empty((1, 0), np.int64)
