@@ -15,29 +15,14 @@ So an ABORT is sent after reset, after a timeout, when the host says so, and whe
 
 from amaranth import Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from crosstrain_hdl.array_port import port_members
 from crosstrain_hdl.pulse_ledger import COUNTERS, PulseLedger
 from crosstrain_hdl.read_path import ReadPath
-from crosstrain_model.port import (
-    ABORT_TAG,
-    AMPLITUDE_BITS,
-    LAST_TAG,
-    OP_BITS,
-    PULSES_BITS,
-    STATUS_BITS,
-    TAG_BITS,
-    WEIGHTS,
-    WIDTH_BITS,
-    Op,
-    Status,
-    code_bits,
-    row_bits,
-)
-from crosstrain_model.pulse import COUNTER_BITS
-
-TIMEOUT_BITS = 32
+from crosstrain_hdl.sequencer_ports import control_members, pulse_members, read_members
+from crosstrain_hdl.watchdog import Watchdog
+from crosstrain_model.port import ABORT_TAG, LAST_TAG, PULSES_BITS, TAG_BITS, WEIGHTS, Op, Status
 
 
 class Sequencer(wiring.Component):
@@ -62,58 +47,9 @@ class Sequencer(wiring.Component):
 
     def __init__(self, design):
         self.design = design
-        rows, lanes, columns = row_bits(design), design.array.lanes, design.array.device_columns
-        pulse = {
-            "t_valid": In(1),
-            "t_ready": Out(1),
-            "t_row": In(rows),
-            "t_direction": In(1),
-            "t_width": In(WIDTH_BITS),
-            "t_amplitude": In(AMPLITUDE_BITS),
-            "t_pulses": In(PULSES_BITS),
-            "slot_valid": In(1),
-            "slot_ready": Out(1),
-            "slot_columns": In(columns),
-            "slot_last": In(1),
-            "over": Out(1),
-            "cancel": Out(1),
-            "pacing": In(1),
-            "pulse_empty": In(1),
-            "in_pass": In(1),
-        }
-        reads = {
-            "h_valid": In(1),
-            "h_ready": Out(1),
-            "h_op": In(OP_BITS),
-            "h_row": In(rows),
-            "h_tag": In(TAG_BITS),
-            "dac_valid": In(1),
-            "dac_ready": Out(1),
-            "dac_codes": In(lanes * code_bits(design)),
-            "adc_valid": Out(1),
-            "adc_ready": In(1),
-            "adc_codes": Out(lanes * design.formats.adc),
-            "adc_last": Out(1),
-            "r_valid": Out(1),
-            "r_ready": In(1),
-            "r_op": Out(OP_BITS),
-            "r_tag": Out(TAG_BITS),
-            "r_status": Out(STATUS_BITS),
-        }
-        control = {
-            "program_enable": In(1),
-            "host_abort": In(1),
-            "timeout": In(TIMEOUT_BITS),
-            "clear_counters": In(1),
-            "ready": Out(1),
-            "busy": Out(1),
-            "timed_out": Out(1),
-            "array_error": Out(1),
-            "interlock": Out(1),
-            "strayed": Out(1),
-            **{name: Out(COUNTER_BITS) for name in COUNTERS},
-        }
-        super().__init__({**pulse, **reads, **port_members(design), **control})
+        super().__init__(
+            {**pulse_members(design), **read_members(design), **port_members(design), **control_members()}
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -188,21 +124,19 @@ class Sequencer(wiring.Component):
             m.d.sync += [self._open.eq(0), self._train.eq(0)]
 
     def _silence(self, m):
-        """Counts cycles in which the array owes an answer and gives none."""
-        left = Signal(TIMEOUT_BITS)
-        owed = Signal()
+        """Gives the open command up when the array owes an answer and gives none for too long."""
+        m.submodules.watchdog = watchdog = Watchdog()
         progress = Signal()
+        slot = self.arr_slot_valid & self.arr_slot_ready
         offered = self.arr_cmd_valid & ~self.arr_cmd_ready
         m.d.comb += [
-            owed.eq(offered | self._draining | (self._running & ~self.pacing & ~self._reads.waiting)),
-            progress.eq(self._taken | (self.arr_slot_valid & self.arr_slot_ready) | self._reads.progress),
-            self.timed_out.eq(owed & ~progress & ~self._complete & ~self._aborted & (left == 1)),
+            progress.eq(self._taken | slot | self._reads.progress | self._complete | self._aborted),
+            watchdog.owed.eq(offered | self._draining | (self._running & ~self.pacing & ~self._reads.waiting)),
+            watchdog.progress.eq(progress),
+            watchdog.timeout.eq(self.timeout),
+            self.timed_out.eq(watchdog.expired),
             self._lose.eq(self._open & (self.timed_out | self._aborted)),
         ]
-        with m.If(owed & ~progress & ~self.timed_out):
-            m.d.sync += left.eq(left - 1)
-        with m.Else():
-            m.d.sync += left.eq(self.timeout)
 
     def _states(self, m):
         m.d.comb += self._taken.eq(self.arr_cmd_valid & self.arr_cmd_ready)
