@@ -32,7 +32,7 @@ class Engine(Protocol):
         """SET, then RESET counts per device column; `update` -1: the tile's own number.  Returns pulses."""
 
     def program_rows(self, rows: Counts, counts: npt.NDArray[np.int16]) -> Counts:
-        """Row programs in order from signed counts per weight; returns pulses of each."""
+        """Row programs in order from signed counts per weight, a SET and a RESET phase each; returns pulses of each."""
 
     def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
         """A pulse train; silent lines have no bits.  Returns pulses."""
@@ -97,8 +97,10 @@ class NumpyEngine:
     def program_rows(self, rows: Counts, counts: npt.NDArray[np.int16]) -> Counts:
         delivered = np.zeros(rows.size, dtype=np.int64)
         sets, resets = self.state.wiring.expand(counts)
+        none = np.zeros(sets.shape[1:], dtype=np.uint8)
         for m, row in enumerate(rows):
-            delivered[m] = self.program(int(row), sets[m].astype(np.uint8), resets[m].astype(np.uint8), -1)
+            raised = self.program(int(row), sets[m].astype(np.uint8), none, -1)
+            delivered[m] = raised + self.program(int(row), none, resets[m].astype(np.uint8), -1)
         return delivered
 
     def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:

@@ -212,16 +212,14 @@ def _expand(wiring: int, c: int, count: Any, up: Array, total: Array) -> Any:
 def program_rows(context: Array, rows: Array, counts: Array, delivered: Array) -> None:
     """Engine.program_rows: rows int64 [M], counts int16 [M, columns], delivered int64 [M]."""
     wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
-    up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
-    counters = carray(to_int64(context[at.COUNTERS]), (5,))
+    up, down = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
+    none = np.zeros(width, dtype=np.uint8)
     for m in range(rows.size):
-        pulses = 0
         for c in range(counts.shape[1]):
-            pulses += _expand(wiring, c, counts[m, c], up, total)
-        delivered[m] = pulses
-        if pulses:
-            pulse_row(context, rows[m], up, total, noise.PROGRAM, counters[3])
-            counters[3] += 1
+            _expand(wiring, c, counts[m, c], up, down)  # down: the total, until the SET counts are taken off
+        for c in range(width):
+            down[c] -= up[c]
+        delivered[m] = program(context, rows[m], up, none, -1) + program(context, rows[m], none, down, -1)
 
 
 @compiled

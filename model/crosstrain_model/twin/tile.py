@@ -7,9 +7,9 @@ see
             (g_plus - g_minus + 64) >> 7      pair        full-scale weight 1.0 = 2 ONE = 2^21 of difference
 
 in units of 2^-14 of the full-scale weight, int16 in both cases.  Events count themselves: every vector of a forward
-read, every one of a backward read, every row read, row program and train has the next number of its kind, and that
-number keys its noise; hence no split into batches changes a bit.  An event without pulses is no event and takes no
-number.
+read, every one of a backward read, every row read, every phase of a row program (SET first, then RESET) and every train
+has the next number of its kind, and that number keys its noise; hence no split into batches changes a bit.  An event
+without pulses is no event and takes no number.
 """
 
 from __future__ import annotations
@@ -170,10 +170,13 @@ class ArrayTile(ArrayState):
     def program_row(self, row: int, counts: Ints, *, update: int | None = None) -> int:
         """Signed pulse counts [columns] per weight, raised where positive; returns the device pulses delivered.
 
-        The event's number is `update`, or the tile's own next one.
+        Two events as at the array port, the SET phase and then the RESET phase; their number is `update`, or the tile's
+        own next ones.
         """
         set_counts, reset_counts = self.wiring.expand(checks.counts("counts", counts, (self.columns,)))
-        return self.program_devices(row, set_counts, reset_counts, update=update)
+        none = np.zeros_like(set_counts)
+        raised = self.program_devices(row, set_counts, none, update=update)
+        return raised + self.program_devices(row, none, reset_counts, update=update)
 
     def program_devices(self, row: int, set_counts: Ints, reset_counts: Ints, *, update: int | None = None) -> int:
         """SET counts, then RESET counts per device column, at most 255 together; returns the pulses delivered."""
