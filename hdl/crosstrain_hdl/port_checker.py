@@ -39,9 +39,10 @@ class PortChecker(PortTracker):
         self._slot_rules(m)
         self._word_rules(m)
         self._completion_rules(m)
-        hits = Cat(self._hits[rule.name] for rule in RULES)
+        hits = Signal(len(RULES))
+        m.d.comb += hits.eq(Cat(self._hits[rule.name] for rule in RULES))
         m.d.sync += self.broken.eq(self.broken | hits)
-        with m.If(self.first == 0):
+        with m.If((self.first == 0) & hits.any()):
             for rule in reversed(RULES):
                 with m.If(self._hits[rule.name]):
                     m.d.sync += self.first.eq(rule.code)
@@ -61,7 +62,9 @@ class PortChecker(PortTracker):
             waits[stream] = Signal(name=f"{stream}_waits")
             same[stream] = Signal(name=f"{stream}_same")
             valid, ready = getattr(self, f"arr_{stream}_valid"), getattr(self, f"arr_{stream}_ready")
-            m.d.sync += [waits[stream].eq(valid & ~ready), before.eq(payload)]
+            m.d.sync += waits[stream].eq(valid & ~ready)
+            with m.If(valid):
+                m.d.sync += before.eq(payload)
             m.d.comb += same[stream].eq(before == payload)
         for stream in ("cmd", "done"):
             kept = getattr(self, f"arr_{stream}_valid") & same[stream]
