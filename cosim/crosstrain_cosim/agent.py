@@ -51,6 +51,8 @@ class Event:
     reset_counts: tuple[int, ...] = ()
     codes: tuple[int, ...] = ()
     """Codes in, then codes out (reads)."""
+    fault: str = ""
+    """Kind of the fault that was applied."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -250,13 +252,14 @@ class Agent:
         now, fault = self._now, self._fault
         assert now is not None
         self._now, self._ending, self._fault = None, None, None
+        now.fault = fault.kind if fault else ""
         now.status, now.pulses = int(status), int(self._sets.sum() + self._resets.sum())
         if now.op == Op.PROGRAM:
             now.set_counts, now.reset_counts = tuple(self._sets.tolist()), tuple(self._resets.tolist())
             if now.pulses and self.array is not None:
                 self.array.program_devices(now.row, self._sets.copy(), self._resets.copy())
         self.events.append(now)
-        kind = fault.kind if fault else ""
+        kind = now.fault
         done = _Done(tag=now.tag, status=now.status, pulses=now.pulses, due=self.cycle)
         if kind == "stray":
             self._dones.append(_Done(tag=(now.tag + 77) % ABORT_TAG, status=Status.OK, pulses=3, due=self.cycle))

@@ -47,7 +47,7 @@ class Reference:
         if not seen["null"]:
             self.due.append({"op": Op.ACCUMULATE, **{name: seen[name] for name in ("row", "group", "terms")}})
             self.rows[seen["row"]] = True
-        token = seen["null"] and seen["program"] and not seen["last"]
+        token = seen["null"] and seen["program"]
         if not seen["last"] and not token:
             return
         follows = bool(token)
@@ -184,7 +184,7 @@ class Bench:
 
     def put_token(self) -> None:
         """Queue a PROGRAM frame."""
-        self.vectors.put(null=1, last=0, program=1)
+        self.vectors.put(null=1, last=1, program=1)
 
     def put_random(self) -> None:
         """A random vector, or a token."""

@@ -47,8 +47,9 @@ def sizes(design: Design) -> dict[str, int]:
         "DAC_BITS": port.code_bits(design), "ADC_BITS": formats.adc, "STREAM_CODES": design.stream_codes,
         "STREAM_SLOT": slot_bits(port.code_bits(design)), "RESULT_SLOT": result_bits(formats.adc),
     }  # fmt: skip
+    hook = {f"HOOK_{name}": number for number, name in enumerate(("PROGRAM", "FORWARD", "BACKWARD", "READ_ROW"))}
     ops = {f"OP_{op.name}": int(op) for op in port.Op}
-    return numbers | ops | {f"STATUS_{status.name}": int(status) for status in port.Status}
+    return numbers | hook | ops | {f"STATUS_{status.name}": int(status) for status in port.Status}
 
 
 def header(design: Design) -> str:

@@ -6,9 +6,12 @@ import dataclasses
 import importlib
 from typing import Any
 
-from crosstrain_hdl.emit import emit, flat_ports
+from crosstrain_hdl.controller import Controller
+from crosstrain_hdl.emit import emit, flat_ports, reset_port
+from crosstrain_hdl.generate import rtl_files
+from crosstrain_hdl.port_checker import PortChecker
 from crosstrain_model.design import Design
-from crosstrain_model.design_file import resolve_toml
+from crosstrain_model.design_text import resolve_toml
 
 CLASSES = {
     "outer_product": "crosstrain_hdl.outer_product.OuterProduct",
@@ -40,6 +43,13 @@ class Unit:
         return {"design": resolve_toml(design), "inputs": self.inputs, **more}
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Pin:
+    name: str
+    width: int
+    is_input: bool
+
+
 def component(design: Design, station: str) -> Any:
     """The hardware of a station."""
     module, _, name = CLASSES[station].rpartition(".")
@@ -52,3 +62,48 @@ def station_unit(design: Design, station: str) -> Unit:
     top = f"{design.top}_{station}"
     inputs = tuple(name for name, (_, is_input) in flat_ports(part).items() if is_input)
     return Unit(station=station, top=top, texts=emit(part, name=top, profile=design.profile), inputs=inputs)
+
+
+def controller_unit(design: Design, rtl: dict[str, str] | None = None, *, checked: bool = True) -> Unit:
+    """The controller inside a module that adds the port checker: pins of both.
+
+    rtl : {file name: Verilog} in place of the generated text; its top is `design.top`
+    checked : False leaves the checker and the wrapper out
+    """
+    controller = Controller(design)
+    texts = dict(rtl) if rtl else rtl_files(design, component=controller)
+    pins = [_Pin(name=n, width=len(value), is_input=i) for n, (value, i) in flat_ports(controller).items()]
+    top = design.top
+    if checked:
+        checker = PortChecker(design)
+        name = f"{design.top}_port_checker"
+        texts |= emit(checker, name=name, profile=design.profile)
+        outputs = [_Pin(name=n, width=len(v), is_input=i) for n, (v, i) in flat_ports(checker).items() if not i]
+        top = f"{design.top}_bench"
+        texts[f"{top}.v"] = _wrapper(design, top, pins, name, outputs)
+    inputs = tuple(pin.name for pin in pins if pin.is_input)
+    return Unit(station="controller", top=top, texts=texts, inputs=inputs)
+
+
+def _wrapper(design: Design, top: str, pins: list[_Pin], checker: str, outputs: list[_Pin]) -> str:
+    """Verilog that joins controller and checker; its pins are the controller's and the checker's outputs."""
+    reset = reset_port(design.profile)
+
+    def header(pin: _Pin) -> str:
+        span = f"[{pin.width - 1}:0] " if pin.width > 1 else ""
+        return f"  {'input ' if pin.is_input else 'output'} wire {span}{pin.name}"
+
+    def instance(module: str, name: str, ports: list[str]) -> str:
+        joined = ",\n".join(f"    .{port}({port})" for port in ["clk", reset, *ports])
+        return f"  {module} {name} (\n{joined}\n  );"
+
+    clock = [_Pin(name=name, width=1, is_input=True) for name in ("clk", reset)]
+    port_pins = [pin.name for pin in pins if pin.name.startswith("arr_")]
+    return "\n".join(
+        [
+            f"module {top} (", ",\n".join(header(pin) for pin in [*clock, *pins, *outputs]), ");",
+            instance(design.top, "dut", [pin.name for pin in pins]),
+            instance(checker, "checker_of_port", [*port_pins, *(pin.name for pin in outputs)]),
+            "endmodule", "",
+        ]
+    )  # fmt: skip

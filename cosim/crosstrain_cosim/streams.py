@@ -73,11 +73,14 @@ class Monitor:
     prefix : of the pins `<prefix>_valid`, `<prefix>_ready` (may be missing: never held back), `<prefix>_<field>`
     fields : payload; those of no pin must not be asked for
     seen : called with {field: int} for every transfer
+    letter : before valid and ready: "t" where they are called tvalid and tready
     """
 
-    def __init__(self, dut: Any, prefix: str, fields: Iterable[str], seen: Callable[[dict[str, int]], Any]):
-        self._valid = getattr(dut, f"{prefix}_valid")
-        self._ready = getattr(dut, f"{prefix}_ready", None)
+    def __init__(
+        self, dut: Any, prefix: str, fields: Iterable[str], seen: Callable[[dict[str, int]], Any], letter: str = ""
+    ):
+        self._valid = getattr(dut, f"{prefix}_{letter}valid")
+        self._ready = getattr(dut, f"{prefix}_{letter}ready", None)
         self._fields = [(name, getattr(dut, f"{prefix}_{name}")) for name in fields]
         self._seen = seen
         self.count = 0

@@ -88,7 +88,9 @@ void Agent::convert() {
   const bool backward = now.op == OP_BACKWARD;
   const int inputs = now.op == OP_READ_ROW ? 0 : backward ? COLUMNS : ROWS;
   memset(codes_out, 0, sizeof codes_out);
-  if (hook && hook(user, now.op, now.array, now.row, nullptr, nullptr, codes_in, codes_out) < 0) blame("the array refused a read");
+  const uint32_t what = backward ? HOOK_BACKWARD : inputs ? HOOK_FORWARD : HOOK_READ_ROW;
+  if (hook && hook(user, what, now.array, now.row, nullptr, nullptr, codes_in, codes_out) != 0)
+    blame("the array refused a read");
   reads.insert(reads.end(), codes_in, codes_in + inputs);
   reads.insert(reads.end(), codes_out, codes_out + (backward ? ROWS : COLUMNS));
   adc_next = 0, adc_count = backward ? ROW_WORDS : GROUPS;
@@ -105,6 +107,11 @@ void Agent::finish(uint32_t status, uint64_t due) {
   now.status = status, now.cycle = due;
   events.push_back(now);
   dones.push_back({now.tag, status, now.pulses, due});
-  if (now.pulses && hook && hook(user, now.op, now.array, now.row, now.set_counts, now.reset_counts, nullptr, nullptr) < 0)
-    blame("the array refused a row program");
+  if (now.pulses && hook) pulse();
+}
+
+// The pulses reach the devices when their command ends.
+void Agent::pulse() {
+  const int32_t done = hook(user, HOOK_PROGRAM, now.array, now.row, now.set_counts, now.reset_counts, nullptr, nullptr);
+  if (done != int32_t(now.pulses)) blame("the array refused a row program");
 }

@@ -14,8 +14,9 @@
 
 #include "ports.h"
 
-// The array: called once per completed command with pulses (op PROGRAM: `set_counts` and `reset_counts`, DEVICE_COLUMNS
-// each) and once per read (`codes_in` of the lines, `codes_out` of the outputs). A negative answer stops the simulation.
+// The array (`crosstrain_model.twin.hook`): called once per completed command with pulses (HOOK_PROGRAM: `set_counts` and
+// `reset_counts`, DEVICE_COLUMNS each; it answers the pulses delivered) and once per read (`codes_in` of the lines,
+// `codes_out` of the outputs; it answers 0). Any other answer stops the simulation.
 typedef int32_t (*Hook)(void *user, uint32_t op, uint32_t array, uint32_t row, const uint8_t *set_counts,
                         const uint8_t *reset_counts, const int32_t *codes_in, int32_t *codes_out);
 
@@ -107,6 +108,7 @@ class Agent {
   void slot(const Sample &s, uint64_t cycle);
   void dac(const Sample &s);
   void convert();
+  void pulse();
   void present(Drive &d);
   void finish(uint32_t status, uint64_t due);
   void blame(const char *text) { if (fault.empty()) fault = text; }
