@@ -40,7 +40,7 @@ class AxiLite(wiring.Component):
     s_axil_* : AXI4-Lite, see `AXI_LITE_PORTS`
     bus_* : Out, the bank's access; bus_ready, bus_error and bus_read_data are In. See `registers.Registers`
 
-    Address and data of a write are taken in the cycle in which the bank answers, and so is a read's address.
+    An access is taken before the bank has looked at it; a response that waits holds back the next access of its kind.
     """
 
     def __init__(self):
@@ -60,40 +60,38 @@ class AxiLite(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        can_write, can_read = Signal(), Signal()
-        busy, writing = Signal(), Signal()  # an access is at the bank; which
-        wrote_last = Signal()
+        can_write, can_read, wrote_last = Signal(), Signal(), Signal()
+        begin, write = Signal(), Signal()
         m.d.comb += [
             can_write.eq(self.s_axil_awvalid & self.s_axil_wvalid & ~self.s_axil_bvalid),
             can_read.eq(self.s_axil_arvalid & ~self.s_axil_rvalid),
-            self.bus_valid.eq(busy),
-            self.bus_write.eq(writing),
-            self.bus_address.eq(Mux(writing, self.s_axil_awaddr, self.s_axil_araddr)),
-            self.bus_data.eq(self.s_axil_wdata),
-            self.bus_strobe.eq(self.s_axil_wstrb),
-            self.s_axil_awready.eq(busy & writing & self.bus_ready),
-            self.s_axil_wready.eq(busy & writing & self.bus_ready),
-            self.s_axil_arready.eq(busy & ~writing & self.bus_ready),
+            begin.eq(~self.bus_valid & (can_write | can_read)),
+            write.eq(can_write & ~(can_read & wrote_last)),
         ]
-        with m.If(busy):
-            m.d.sync += busy.eq(~self.bus_ready)
-        with m.Elif(can_write | can_read):
+        m.d.sync += [self.s_axil_awready.eq(begin & write), self.s_axil_arready.eq(begin & ~write)]
+        m.d.comb += self.s_axil_wready.eq(self.s_axil_awready)
+        with m.If(begin):
             m.d.sync += [
-                busy.eq(1),
-                writing.eq(can_write & ~(can_read & wrote_last)),
-                wrote_last.eq(can_write & ~(can_read & wrote_last)),
+                self.bus_valid.eq(1),
+                wrote_last.eq(write),
+                self.bus_write.eq(write),
+                self.bus_address.eq(Mux(write, self.s_axil_awaddr, self.s_axil_araddr)),
+                self.bus_data.eq(self.s_axil_wdata),
+                self.bus_strobe.eq(self.s_axil_wstrb),
             ]
         response = Mux(self.bus_error, SLVERR, OKAY)
         with m.If(self.s_axil_bvalid & self.s_axil_bready):
             m.d.sync += self.s_axil_bvalid.eq(0)
-        with m.If(self.s_axil_awready):
-            m.d.sync += [self.s_axil_bvalid.eq(1), self.s_axil_bresp.eq(response)]
         with m.If(self.s_axil_rvalid & self.s_axil_rready):
             m.d.sync += self.s_axil_rvalid.eq(0)
-        with m.If(self.s_axil_arready):
-            m.d.sync += [
-                self.s_axil_rvalid.eq(1),
-                self.s_axil_rresp.eq(response),
-                self.s_axil_rdata.eq(self.bus_read_data),
-            ]
+        with m.If(self.bus_valid & self.bus_ready):
+            m.d.sync += self.bus_valid.eq(0)
+            with m.If(self.bus_write):
+                m.d.sync += [self.s_axil_bvalid.eq(1), self.s_axil_bresp.eq(response)]
+            with m.Else():
+                m.d.sync += [
+                    self.s_axil_rvalid.eq(1),
+                    self.s_axil_rresp.eq(response),
+                    self.s_axil_rdata.eq(self.bus_read_data),
+                ]
         return m

@@ -171,8 +171,6 @@ class Controller(wiring.Component):
             registers.status_idle.eq(idle),
             registers.status_clearing.eq(schedule.clearing),
             registers.status_array_ready.eq(sequencer.ready),
-            registers.status_prog_enable.eq(self.arr_prog_enable),
-            registers.status_rails_ok.eq(self.arr_rails_ok),
             registers.status_in_pass.eq(schedule.in_pass),
             registers.status_half_vector.eq(frames.half),
             registers.status_array_busy.eq(array_busy),
@@ -185,7 +183,11 @@ class Controller(wiring.Component):
             registers.irq_status_pass_done.eq(pass_ended & ~array_busy),
             registers.irq_status_stray.eq(sequencer.strayed),
         ]
-        m.d.sync += pass_ended.eq(schedule.pass_ended | (pass_ended & array_busy))
+        m.d.sync += [
+            pass_ended.eq(schedule.pass_ended | (pass_ended & array_busy)),
+            registers.status_prog_enable.eq(self.arr_prog_enable),
+            registers.status_rails_ok.eq(self.arr_rails_ok),
+        ]
 
     def _statistics(self, m, *, registers, schedule, accumulator, sequencer, **_):
         """Counters and totals."""

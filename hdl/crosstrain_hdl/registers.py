@@ -1,7 +1,7 @@
 """The register bank, built from the register table; bus-neutral, one access at a time.
 
 The rule of an access is told in `crosstrain_model.register`.  An access is held on `bus_*` until `bus_ready`; response
-and data are valid in that cycle.  It takes two cycles, more where a window makes it wait.
+and data are valid in that cycle.  It takes three cycles, more where a window makes it wait.
 
 Ports of the registers follow from the table.  A register with fields has a port per field, `<register>_<field>`, one
 without has a port of its own name, all in lower case:
@@ -11,7 +11,7 @@ without has a port of its own name, all in lower case:
     setting   out, the value held by the bank, and `<register>_written`, high for a cycle after a write
     control   out, the value held by the bank
     command   out, high for a cycle
-    sticky    in, the event; out `irq`: any event that is set and enabled
+    sticky    in, the event; out `irq`, a cycle later: any event that is set and enabled
     window    in `<register>` the word read, out `<register>_read`, `<register>_write` (held until the window is ready),
               in `<register>_ready`, in `<register>_error` (refuse); the data written is `write_data`
 """
@@ -47,7 +47,7 @@ class Registers(wiring.Component):
     latency : cycles from bus_valid to bus_ready, without windows' waits
     """
 
-    latency = 1
+    latency = 2
 
     def __init__(self, design):
         self.table = register_table(design)
@@ -70,47 +70,45 @@ class Registers(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        answering = Signal()  # second cycle of an access: `selects` tell the register
-        begun = Signal()  # a window has taken the access, so STATUS.idle may be low by its own doing
+        decoded = Signal()  # second cycle of an access: `selects` tell the register
+        checked = Signal()  # third and later: `allowed` tells whether it may be done
         selects = [Signal(name=f"select_{register.name.lower()}") for register in self.table]
         table = list(zip(self.table, selects, strict=True))
         windows = [(register, select) for register, select in table if register.kind == "window"]
+        legal, allowed, waits, declined = Signal(), Signal(), Signal(), Signal()
+        with m.If(decoded & ~checked):
+            refused = _any(select & self._refused(register) for register, select in table)
+            known = _any(select & _legal(register, self.bus_write) for register, select in table)
+            m.d.sync += [checked.eq(1), legal.eq(known), allowed.eq(known & ~refused)]
+        with m.Elif(self.bus_valid & ~decoded):
+            m.d.sync += decoded.eq(1)
+            m.d.sync += [select.eq(self.bus_address == register.offset) for register, select in table]
+        with m.If(self.bus_ready):
+            m.d.sync += [decoded.eq(0), checked.eq(0)]
 
-        legal, refused, waits, declined = Signal(), Signal(), Signal(), Signal()
+        done, refusal = Signal(), Signal()
         m.d.comb += [
-            legal.eq(_any(select & _legal(register, self.bus_write) for register, select in table)),
-            refused.eq(_any(select & self._refused(register) for register, select in table)),
             waits.eq(_any(select & ~self._port(register, "ready") for register, select in windows)),
             declined.eq(_any(select & self._port(register, "error") for register, select in windows)),
-        ]
-        allowed, ends, done, refusal = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            allowed.eq(legal & (begun | ~refused)),
-            ends.eq(answering & ~(allowed & waits)),
-            done.eq(ends & allowed & ~declined),
-            refusal.eq(ends & legal & ~done),
-            self.bus_ready.eq(ends),
+            self.bus_ready.eq(checked & ~(allowed & waits)),
+            done.eq(self.bus_ready & allowed & ~declined),
+            refusal.eq(self.bus_ready & legal & ~done),
             self.bus_error.eq(~done),
             self.write_data.eq(self.bus_data),
         ]
-        with m.If(ends):
-            m.d.sync += [answering.eq(0), begun.eq(0)]
-        with m.Elif(answering):
-            m.d.sync += begun.eq(1)
-        with m.Elif(self.bus_valid):
-            m.d.sync += answering.eq(1)
-            m.d.sync += [select.eq(self.bus_address == register.offset) for register, select in table]
-
-        words = []
+        kept, shown = [], []  # what a read gives: as it was when the access was checked; windows: as it is now
         for register, select in table:
             write = Signal(name=f"write_{register.name.lower()}")
-            if register.access not in ("ro",):
+            if register.access != "ro":
                 m.d.comb += write.eq(done & self.bus_write & select)
-            value = self._part(m, register, write, taken=answering & allowed & select, refusal=refusal)
+            value = self._part(m, register, write, taken=checked & allowed & select, refusal=refusal)
             if value is not None:
-                words.append(Mux(select, value, 0))
+                (shown if register.kind == "window" else kept).append(Mux(select, value, 0))
+        word = Signal(32)
+        with m.If(decoded & ~checked):
+            m.d.sync += word.eq(_any(kept))
         with m.If(done & ~self.bus_write):
-            m.d.comb += self.bus_read_data.eq(_any(words))
+            m.d.comb += self.bus_read_data.eq(word | _any(shown))
         return m
 
     def _port(self, register, suffix=""):
@@ -148,33 +146,31 @@ class Registers(wiring.Component):
             with m.If(write):
                 m.d.sync += port.eq(data[: register.width])
             return _extended(port, register.signed)
-        parts = []
+        if register.kind == "sticky":
+            return self._sticky(m, register, write, refusal)
+        word = Signal(32, name=f"word_{register.name.lower()}")
         for field in register.fields:
             bits = data[field.low : field.low + field.width]
-            if register.kind == "sticky":
-                flag = Signal(name=f"{register.name.lower()}_{field.name}_set")
-                event = refusal if (register.name, field.name) == REFUSED else self._port(register, field.name)
-                m.d.sync += flag.eq((flag & ~(write & bits)) | event)
-                parts.append((field.low, flag))
-                continue
             port = self._port(register, field.name)
             if register.kind == "command":
                 m.d.sync += port.eq(Mux(write, bits, 0))
             elif register.kind == "control":
                 with m.If(write):
                     m.d.sync += port.eq(bits)
-            parts.append((field.low, port))
-        word = Signal(32, name=f"word_{register.name.lower()}")
-        if register.kind != "command":
-            m.d.comb += [word[low : low + len(part)].eq(part) for low, part in parts]
-        if register.kind == "sticky":
-            enables = [self._port(self._enable_register, field.name) for field in register.fields]
-            m.d.comb += self.irq.eq(_any(flag & enable for (_, flag), enable in zip(parts, enables, strict=True)))
+            m.d.comb += word[field.low : field.low + field.width].eq(port)
         return None if register.kind == "command" else word
 
-    @property
-    def _enable_register(self):
-        return find(self.table, "IRQ_ENABLE")
+    def _sticky(self, m, register, write, refusal):
+        """Events that stay until they are cleared, and the interrupt that they raise; fields are bits from 0."""
+        assert [field.mask for field in register.fields] == [1 << i for i in range(len(register.fields))]
+        enable = find(self.table, "IRQ_ENABLE")
+        flags = Signal(len(register.fields), name=f"{register.name.lower()}_flags")
+        own = {REFUSED[1]: refusal} if register.name == REFUSED[0] else {}
+        events = Cat(own[f.name] if f.name in own else self._port(register, f.name) for f in register.fields)
+        enabled = Cat(self._port(enable, field.name) for field in register.fields)
+        m.d.sync += flags.eq((flags & ~Mux(write, self.bus_data[: len(flags)], 0)) | events)
+        m.d.sync += self.irq.eq((flags & enabled).any())
+        return flags
 
 
 def _ports(register):

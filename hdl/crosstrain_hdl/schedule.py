@@ -125,6 +125,7 @@ class Schedule(wiring.Component):
             self.clearing.eq(state == State.CLEAR),
             self.in_pass.eq(state == State.PASS),
             self.a_uncounted.eq(first),
+            self.a_terms.eq(Mux(self.m_hold, self.m_data, self.v_terms)),  # who takes none does not look at them
         ]
         m.d.sync += clear_wanted.eq((clear_wanted | self.clear) & ~self.clearing)
 
@@ -143,7 +144,6 @@ class Schedule(wiring.Component):
                         with m.If(last_row):
                             m.d.sync += [state.eq(State.VISIT), first.eq(0)]
             with m.Case(State.VISIT):
-                m.d.comb += self.a_terms.eq(self.v_terms)
                 with m.If(clear_wanted):
                     m.d.sync += state.eq(State.CLEAR)
                 with m.Elif(self.m_hold):
@@ -153,7 +153,6 @@ class Schedule(wiring.Component):
                         self.a_op.eq(Mux(self.m_write, Op.WRITE, Op.READ)),
                         self.a_row.eq(self.m_row),
                         self.a_group.eq(self.m_group),
-                        self.a_terms.eq(self.m_data),
                     ]
                 with m.Else():
                     m.d.comb += [

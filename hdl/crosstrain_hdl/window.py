@@ -25,6 +25,7 @@ class State(enum.IntEnum):
     ARRIVE = 2
     WRITE = 3
     SETTLE = 4
+    GIVE = 5
 
 
 class Window(wiring.Component):
@@ -130,7 +131,6 @@ class Window(wiring.Component):
         cell = Signal(width)
         wanted = self.mem_data_read | self.mem_data_write
         m.d.comb += [
-            cell.eq(self.m_data.word_select(self._lane, width)),
             self.mem_data.eq(cell.as_signed()),
             self.m_hold.eq(wanted | (state != State.REST)),
             self.m_write.eq(state == State.WRITE),
@@ -140,7 +140,7 @@ class Window(wiring.Component):
                 with m.If(wanted & ~here):
                     m.d.sync += state.eq(State.FETCH)
                 with m.Elif(self.mem_data_read):
-                    m.d.comb += [self.mem_data_ready.eq(1), self._advance.eq(1)]
+                    m.d.sync += [cell.eq(self.m_data.word_select(self._lane, width)), state.eq(State.GIVE)]
                 with m.Elif(self.mem_data_write):
                     m.d.sync += [self.m_data.word_select(self._lane, width).eq(self.write_data), state.eq(State.WRITE)]
             with m.Case(State.FETCH):
@@ -156,6 +156,9 @@ class Window(wiring.Component):
                 m.d.comb += self.m_valid.eq(1)
                 with m.If(self.m_ready):
                     m.d.sync += state.eq(State.SETTLE)
+            with m.Case(State.GIVE):
+                m.d.comb += [self.mem_data_ready.eq(1), self._advance.eq(1)]
+                m.d.sync += state.eq(State.REST)
             with m.Case(State.SETTLE), m.If(~self.visiting):
                 m.d.comb += [self.mem_data_ready.eq(1), self._advance.eq(1)]
                 m.d.sync += state.eq(State.REST)

@@ -16,9 +16,9 @@ from crosstrain_model.port import ABORT_TAG, Op, Status, adc_words, code_bits, d
 from crosstrain_model.register_files import driver_module
 
 INPUTS = """s_axil_awaddr s_axil_awvalid s_axil_wdata s_axil_wstrb s_axil_wvalid s_axil_bready
-    s_axil_araddr s_axil_arvalid s_axil_rready s_axis_tdata s_axis_tvalid s_axis_tlast s_axis_tuser m_axis_tready arr_cmd_ready arr_slot_ready
-    arr_dac_ready arr_adc_valid arr_adc_codes arr_adc_last arr_done_valid arr_done_tag arr_done_status arr_done_pulses
-    arr_rails_ok""".split()
+    s_axil_araddr s_axil_arvalid s_axil_rready s_axis_tdata s_axis_tvalid s_axis_tlast s_axis_tuser m_axis_tready
+    arr_cmd_ready arr_slot_ready arr_dac_ready arr_adc_valid arr_adc_codes arr_adc_last arr_done_valid arr_done_tag
+    arr_done_status arr_done_pulses arr_rails_ok""".split()
 OUTPUTS = """s_axil_awready s_axil_bvalid s_axil_bresp s_axil_arready s_axil_rvalid s_axil_rresp s_axil_rdata
     s_axis_tready m_axis_tdata m_axis_tvalid m_axis_tlast m_axis_tuser irq arr_cmd_valid arr_cmd_op arr_cmd_row
     arr_cmd_width arr_cmd_amplitude arr_cmd_tag arr_slot_valid arr_slot_columns arr_slot_direction arr_slot_last

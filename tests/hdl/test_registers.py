@@ -141,6 +141,7 @@ def test_random_accesses_follow_the_rule(name):
             seen["refused" if refused else "okay" if legal else "illegal"] += 1
             if refused:
                 expected["IRQ_STATUS"] |= 2
+            await ctx.tick()
             assert ctx.get(bank.irq) == bool(expected["IRQ_STATUS"] & expected["IRQ_ENABLE"])
 
     simulate(design, body)
@@ -193,6 +194,7 @@ def test_events_stick_until_cleared_and_win_over_clearing():
         assert await read(ctx, axi, 0x2C) == (OKAY, 1 << 5)
         assert ctx.get(bank.irq) == 0
         assert await write(ctx, axi, 0x30, 1 << 5) == OKAY
+        await ctx.tick()
         assert ctx.get(bank.irq) == 1
         ctx.set(bank.irq_status_timeout, 1)
         assert await write(ctx, axi, 0x2C, 1 << 5) == OKAY
@@ -200,6 +202,7 @@ def test_events_stick_until_cleared_and_win_over_clearing():
         assert await read(ctx, axi, 0x2C) == (OKAY, 1 << 5)
         assert await write(ctx, axi, 0x2C, 1 << 5) == OKAY
         assert await read(ctx, axi, 0x2C) == (OKAY, 0)
+        await ctx.tick()
         assert ctx.get(bank.irq) == 0
 
     simulate(DESIGNS["default"], body)
@@ -211,6 +214,8 @@ def test_a_window_makes_the_bus_wait_and_may_refuse():
         ctx.set(axi.s_axil_araddr, 0xD0)
         ctx.set(axi.s_axil_arvalid, 1)
         ctx.set(axi.s_axil_rready, 1)
+        await ctx.tick().until(axi.s_axil_arready)
+        ctx.set(axi.s_axil_arvalid, 0)
         for _ in range(8):
             await ctx.tick()
         assert ctx.get(bank.mem_data_read) == 1
@@ -220,7 +225,8 @@ def test_a_window_makes_the_bus_wait_and_may_refuse():
             assert ctx.get(bank.bus_ready) == 0
         ctx.set(bank.mem_data, 0xFFFFFFFE)
         ctx.set(bank.mem_data_ready, 1)
-        assert await read(ctx, axi, 0xD0) == (OKAY, 0xFFFFFFFE)
+        *_, response, data = await ctx.tick().sample(axi.s_axil_rresp, axi.s_axil_rdata).until(axi.s_axil_rvalid)
+        assert (response, data) == (OKAY, 0xFFFFFFFE)
         ctx.set(bank.idle, 1)
         ctx.set(bank.mem_address_ready, 1)
         ctx.set(bank.mem_address_error, 1)
