@@ -16,7 +16,7 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import RisingEdge, Timer
 
 from crosstrain_model.design import Design
 from crosstrain_model.design_file import load_design
@@ -112,6 +112,7 @@ async def start(dut: Any, cycles: int = 3, **inputs: int) -> None:
     for name in settings().get("inputs", []):
         getattr(dut, name).value = inputs.get(name, 0)
     pin.value = active
+    await Timer(1, unit="ns")  # an asynchronous reset acts before the first edge
     Clock(dut.clk, PERIOD_NS, unit="ns").start()
     cocotb.start_soon(_count(dut.clk))
     for _ in range(cycles):

@@ -8,6 +8,7 @@ Verilog's array directly; every `SAMPLE`th read goes through the port as well, a
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -36,6 +37,12 @@ LIMIT = 1 << 31
 """Cycles that one batch may take."""
 
 
+@functools.cache
+def _generated(design: Design) -> tuple[dict[str, str], Any]:
+    """Verilog and driver module of a design, made once for all its tiles."""
+    return rtl_files(design), driver_module(design)
+
+
 def rtl_tile(design: Design, seed: int, tile: int) -> RtlTile:
     """Tile number `tile` of a training run; all tiles share one compiled library."""
     return RtlTile(design, seed=seed, tile=tile)
@@ -52,9 +59,10 @@ class RtlTile:
         self.model = Controller(design)
         self.array = ArrayTile(design, seed=seed, tile=tile, engine="numba")
         self.shadow = ArrayTile(design, seed=seed, tile=tile, engine="numba")
-        self.lane = Compiled(design, rtl or rtl_files(design), design.top, hook=self.array.hook_pointer())
+        texts, driver = _generated(design)
+        self.lane = Compiled(design, rtl or texts, design.top, hook=self.array.hook_pointer())
         self.transport = compiled_transport(self.lane)
-        self.driver: Any = driver_module(design).Driver(self.transport)
+        self.driver: Any = driver.Driver(self.transport)
         self.script = Script()
         self.programs: list[RowProgram] = []
         self.passes = self.reads = self.found = 0
