@@ -37,7 +37,6 @@ class Run:
 
     def __init__(self, design: Design, plan: Plan, factory: TileFactory, folder: RunFolder | None = None):
         torch.set_num_threads(1)  # sums of float32 depend on how they are split
-        torch.use_deterministic_algorithms(True)
         self.design, self.plan, self.folder = design, plan, folder
         self.data = DATA_SETS[plan.data]()
         self.samples = min(plan.samples or len(self.data.train_y), len(self.data.train_y))

@@ -1,0 +1,92 @@
+"""Tiles behind their Verilog: equal to the model for whole training steps, and red as soon as the Verilog is wrong."""
+
+import numpy as np
+import pytest
+
+from crosstrain_cosim.lockstep import RtlTile
+from crosstrain_hdl.generate import rtl_files
+from crosstrain_model.design_file import load_design
+from crosstrain_model.tile import ModelTile
+
+NOISE = ["converters.adc_noise=0.7", "converters.read_noise=0.02", "converters.dac_noise=0.01"]
+DESIGNS = {
+    "mp-8": ["formats.accumulator=12", "update.threshold=40"],
+    "odd": ["array.rows=13", "array.columns=7", "array.lanes=3", "array.pair=push-pull", "update.max_pulses=5"],
+    "narrow": ["array.lanes=1", "array.pair=set-only", "update.remainder=clear", "profile=asic"],
+}
+
+
+@pytest.fixture(params=DESIGNS)
+def design(request):
+    return load_design("mp-8", DESIGNS[request.param] + NOISE)
+
+
+def steps(design, count, seed=1):
+    """Batches of codes and exponents with many zeros."""
+    rng = np.random.default_rng(seed)
+    rows, columns = design.array.rows, design.array.columns
+    for _ in range(count):
+        x = rng.integers(-128, 128, (4, rows)) * (rng.random((4, rows)) < 0.6)
+        d = rng.integers(-128, 128, (4, columns)) * (rng.random((4, columns)) < 0.6)
+        yield x, rng.integers(-11, -8, 4), d, rng.integers(-11, -8, 4)
+
+
+def learn(tile, batches):
+    answers = []
+    for x, ex, d, ed in batches:
+        answers += [tile.forward(x), tile.backward(d)]
+        tile.accumulate(x, ex, d, ed)
+        answers.append(tile.program())
+    return answers
+
+
+def equal(left, right):
+    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in zip(left, right, strict=True))
+
+
+def test_verilog_and_model_take_the_same_steps(design):
+    rtl, model = RtlTile(design, seed=5, tile=2), ModelTile(design, seed=5, tile=2)
+    batches = list(steps(design, 40))
+    answers = learn(rtl, batches)
+    assert equal(answers, learn(model, batches))
+    assert sum(step.pulses for step in answers[2::3]) > 30
+    assert sum(step.mismatches for step in answers[2::3]) == 0
+    mine, theirs = rtl.state(), model.state()
+    assert mine.keys() == theirs.keys()
+    assert [name for name in mine if not np.array_equal(mine[name], theirs[name])] == []
+    assert rtl.updates == model.updates > 0
+    assert rtl.found == 0
+
+
+def test_a_restored_tile_has_the_same_future(design):
+    batches = list(steps(design, 20))
+    whole = RtlTile(design, seed=5, tile=0)
+    learn(whole, batches[:10])
+    middle = whole.state()
+    later = learn(whole, batches[10:])
+    again = RtlTile(design, seed=5, tile=0)
+    again.restore(middle)
+    assert equal(later, learn(again, batches[10:]))
+    assert whole.found == again.found == 0
+
+
+def test_registers_of_the_rate_reach_both_sides(design):
+    theta = 64
+    rtl, model = RtlTile(design, seed=1, tile=0), ModelTile(design, seed=1, tile=0)
+    for tile in (rtl, model):
+        tile.configure(theta, 9)
+    batches = list(steps(design, 5))
+    assert equal(learn(rtl, batches), learn(model, batches))
+
+
+def test_a_wrong_line_of_verilog_is_counted_and_named(capsys):
+    design = load_design("mp-8")
+    texts = rtl_files(design)
+    name = next(n for n in texts if n.endswith("_pulse.v"))
+    line = "else if (prepare) slot_columns <= ones;"
+    assert line in texts[name]
+    wrong = texts[name].replace(line, "else if (prepare) slot_columns <= ones & 8'h7f;")
+    tile = RtlTile(design, seed=1, tile=0, rtl={**texts, name: wrong})
+    answers = learn(tile, list(steps(design, 20)))
+    assert sum(step.mismatches for step in answers[2::3]) > 0
+    assert "first divergence: tile 0, pass " in capsys.readouterr().err
