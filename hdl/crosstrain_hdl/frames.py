@@ -35,7 +35,7 @@ class Frames(wiring.Component):
     h_valid, h_ready, h_op, h_row, h_tag : a read for the sequencer; h_op of `crosstrain_model.port.Op`
     dac_valid, dac_ready, dac_codes : its words of input codes, after h_ready; all are taken, whatever becomes of it
     quiet : In(1), all work handed on before is done: a read may go
-    cancel : In(1), strobe: forget the frame or vector that has only half arrived, and the read that waits
+    cancel : In(1), strobe: forget the frame or vector that has only half arrived; a whole read stays
     half : Out(1), an x waits for its d
     busy : Out(1), a frame has begun, an x waits, or words of a read are left
     frame_error : Out(1), strobe
@@ -122,8 +122,8 @@ class Frames(wiring.Component):
                 with m.If(self.commit_ready):
                     m.d.sync += state.eq(State.HEAD)
             with m.Case(State.READ):
-                m.d.comb += self.h_valid.eq(self.quiet & ~self.cancel)
-                with m.If(self.cancel | (self.h_valid & self.h_ready)):
+                m.d.comb += self.h_valid.eq(self.quiet)
+                with m.If(self.h_valid & self.h_ready):
                     m.d.sync += state.eq(State.HEAD)
             with m.Case(State.SKIP):
                 m.d.comb += self.s_axis_tready.eq(1)
