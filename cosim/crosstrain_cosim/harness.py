@@ -59,6 +59,8 @@ class Report:
         self.mismatches = 0
         self.cycles = 0
         self.messages: list[str] = []
+        self.payload: dict[str, Any] = {}
+        """Whatever else the bench has to say."""
 
     def same(self, what: str, hardware: Any, model: Any, **where: Any) -> bool:
         """Compare one thing; `where` says what it belongs to, as vector=3, row=1, column=4."""

@@ -61,6 +61,8 @@ class Result:
     """Of the simulation, without the build."""
     messages: tuple[str, ...] = ()
     """Why tests failed, first divergence first."""
+    payload: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What else the bench reported."""
 
     @property
     def ok(self) -> bool:
@@ -186,7 +188,7 @@ def _environment(folder: Path, top: str, bench: str, seed: int, only: str) -> di
 
 def _read(folder: Path, bench: str, simulator: str, seconds: float, status: str) -> Result:
     """Test results and the bench's own counts, as one object."""
-    counts = {"events": 0, "mismatches": 0, "cycles": 0, "messages": []}
+    counts: dict[str, Any] = {"events": 0, "mismatches": 0, "cycles": 0, "messages": [], "payload": {}}
     if (folder / "report.json").is_file():
         counts.update(json.loads((folder / "report.json").read_text()))
     messages = list(counts["messages"])
@@ -208,4 +210,5 @@ def _read(folder: Path, bench: str, simulator: str, seconds: float, status: str)
     return Result(
         bench=bench, simulator=simulator, tests=tests, failed=failed, seconds=seconds,
         events=counts["events"], mismatches=counts["mismatches"], cycles=counts["cycles"], messages=tuple(messages),
+        payload=counts["payload"],
     )  # fmt: skip

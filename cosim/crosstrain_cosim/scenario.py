@@ -1,0 +1,92 @@
+"""One run of work for every lane: the same calls of the generated driver, from the same seed.
+
+Two lanes agree when their records are equal: results and state as the driver saw them, events as the array saw them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+from crosstrain_cosim.agent import Event
+from crosstrain_model.design import Design
+from crosstrain_model.port import Op
+
+QUICK = {"width_set": 2, "width_reset": 3, "guard": 1}
+"""Short pulses: what is simulated is the controller."""
+
+EVENT = ("op", "array", "row", "tag", "width", "amplitude", "status", "pulses")
+
+
+def codes(rng: random.Random, count: int, bits: int) -> list[int]:
+    """A vector of codes, some of them all zero."""
+    half, density = 1 << (bits - 1), rng.choice((0.0, 0.4, 0.8, 1.0, 1.0))
+    return [rng.randrange(-half, half) if rng.random() < density else 0 for _ in range(count)]
+
+
+def vector(rng: random.Random, design: Design) -> tuple[list[int], int, list[int], int]:
+    """A vector pair whose terms are neither all lost nor all clipped: x, its exponent, d, its exponent."""
+    array, formats = design.array, design.formats
+    middle = (formats.accumulator - 5 - formats.x - formats.d - design.reset_shift) // 2
+    x, d = codes(rng, array.rows, formats.x), codes(rng, array.columns, formats.d)
+    return x, middle + rng.randrange(-2, 4), d, middle + rng.randrange(-2, 3)
+
+
+def run(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
+    """Updates, passes and reads; returns what the driver read, as JSON takes it."""
+    rng, array, formats = random.Random(f"{seed}/scenario"), design.array, design.formats
+    reads: list[list[int]] = []
+    driver.bring_up()
+    driver.configure(**QUICK)
+    driver.enable_programming()
+    for _ in range(count):
+        kind = rng.random()
+        if kind < 0.25:
+            driver.program_pass()
+        elif kind < 0.75:
+            driver.update(*vector(rng, design))
+        elif kind < 0.84:
+            reads.append(driver.forward(codes(rng, array.rows, formats.x)))
+        elif kind < 0.93:
+            reads.append(driver.backward(codes(rng, array.columns, formats.d)))
+        else:
+            reads.append(driver.read_row(rng.randrange(array.rows)))
+    driver.program_pass()
+    driver.wait_idle()
+    return {"reads": reads, "state": driver.state(), "counters": driver.counters()}
+
+
+def from_agent(events: Iterable[Event]) -> list[list[Any]]:
+    """Events of the Python agent, as the record holds them."""
+    return [
+        [*(int(getattr(event, name)) for name in EVENT), list(event.set_counts), list(event.reset_counts)]
+        if event.op == Op.PROGRAM
+        else [*(int(getattr(event, name)) for name in EVENT), [], []]
+        for event in events
+    ]
+
+
+def from_native(batches: Iterable[Any]) -> list[list[Any]]:
+    """Event records of the C++ agent, likewise."""
+    return [
+        [*(int(event[name]) for name in EVENT), *((event["set"].tolist(), event["reset"].tolist())
+                                                 if event["op"] == Op.PROGRAM else ([], []))]
+        for batch in batches
+        for event in batch
+    ]  # fmt: skip
+
+
+def first_difference(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """Where two records differ first, with both sides' values; empty when they do not."""
+    for number, (left, right) in enumerate(zip(one["events"], other["events"], strict=False)):
+        if left != right:
+            names = (*EVENT, "SET pulses", "RESET pulses")
+            name, a, b = next((n, a, b) for n, a, b in zip(names, left, right, strict=True) if a != b)
+            return f"event {number}, {Op(left[0]).name} of row {left[2]}: {name} {a}, other {b}"
+    if len(one["events"]) != len(other["events"]):
+        return f"number of events: {len(one['events'])}, other {len(other['events'])}"
+    for key in ("reads", "state", "counters"):
+        if one[key] != other[key]:
+            return f"{key}: {one[key]}, other {other[key]}"[:500]
+    return ""
