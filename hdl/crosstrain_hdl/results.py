@@ -45,7 +45,7 @@ class Results(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        held, codes = Signal(), Signal.like(self.adc_codes)
+        held, codes = Signal(), Signal.like(self.adc_codes)  # codes are zero while nothing is held
         ends, sent = Signal(), Signal()
         frame_op = Signal(OP_BITS)
         first = FrameOp.FORWARD - Op.FORWARD  # reads are in the same order in both lists
@@ -65,16 +65,16 @@ class Results(wiring.Component):
         with m.If(self.adc_valid & self.adc_ready):
             m.d.sync += [held.eq(1), codes.eq(self.adc_codes)]
         with m.Elif(sent):
-            m.d.sync += held.eq(0)
-        m.d.comb += self.m_axis_tdata.eq(Cat(self._slots(m, held, codes)))
+            m.d.sync += [held.eq(0), codes.eq(0)]
+        m.d.comb += self.m_axis_tdata.eq(Cat(self._slots(m, codes)))
         return m
 
-    def _slots(self, m, held, codes):
-        """Codes sign-extended in their slots; zeros where nothing is held."""
+    def _slots(self, m, codes):
+        """Codes sign-extended in their slots."""
         bits, slot_bits = self.design.formats.adc, result_bits(self.design)
         slots = []
         for lane in range(self.design.array.lanes):
             slot = Signal(slot_bits, name=f"slot_{lane}")
-            m.d.comb += slot.eq(Mux(held, codes[lane * bits : (lane + 1) * bits].as_signed(), 0))
+            m.d.comb += slot.eq(codes[lane * bits : (lane + 1) * bits].as_signed())
             slots.append(slot)
         return slots
