@@ -1,4 +1,4 @@
-"""An analog macro in Python at the pins of the array port: takes commands, slots and codes, answers from an `ArrayTile`.
+"""An analog macro in Python at the pins of the array port: takes commands, slots, codes; answers from an `ArrayTile`.
 
 It behaves as docs/array-port.md asks, at a pace of its own: random gaps before it is ready, random latencies. A `Fault`
 makes it misbehave once, as real macros do: wrong statuses, lost, late, repeated and stray completions.
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from crosstrain_cosim.streams import packed, unpacked
 from crosstrain_model import port
 from crosstrain_model.design import Design
@@ -183,7 +184,8 @@ class Agent:
         now = self._now
         if now is None and self._unaware():
             return
-        assert now is not None and now.op == Op.PROGRAM, f"slot outside a program command: {now}"
+        assert now is not None, "slot outside a command"
+        assert now.op == Op.PROGRAM, f"slot outside a program command: {now}"
         columns, direction = int(self.dut.arr_slot_columns.value), int(self.dut.arr_slot_direction.value)
         self._taken += 1
         if not self._high("prog_enable"):
@@ -206,7 +208,8 @@ class Agent:
         now, lanes = self._now, self.design.array.lanes
         if now is None and self._unaware():
             return
-        assert now is not None and port.dac_words(self.design, now.op), f"input codes outside a read: {now}"
+        assert now is not None, "input codes outside a command"
+        assert port.dac_words(self.design, now.op), f"input codes outside a read: {now}"
         bits = self.design.formats.x if now.op == Op.FORWARD else self.design.formats.d
         width = port.code_bits(self.design)
         word = unpacked(int(self.dut.arr_dac_codes.value), width, lanes)

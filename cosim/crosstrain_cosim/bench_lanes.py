@@ -6,6 +6,7 @@ from typing import Any
 
 import cocotb
 from cocotb.task import bridge
+
 from crosstrain_cosim import harness, scenario
 from crosstrain_cosim.agent import Agent
 from crosstrain_cosim.script import Script

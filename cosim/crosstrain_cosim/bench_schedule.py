@@ -6,10 +6,12 @@ stands for accumulator (visits back after a few cycles) and pulse (row buffers t
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from typing import Any
 
 import numpy as np
+
 from crosstrain_cosim import harness
 from crosstrain_cosim.streams import Loop, Monitor, Sink, Source, Strobe
 from crosstrain_model.accumulator import Op
@@ -59,9 +61,8 @@ class Reference:
             self.passes_due += 1
             self.passing, self.begun, self.left = self.model.begin_pass().tolist(), [], {}
             groups = self.design.array.groups
-            for row in self.passing:
-                visits = [{"op": Op.PROGRAM, "row": row, "group": g, "last": int(g + 1 == groups)} for g in range(groups)]
-                self.due += visits
+            for row, group in itertools.product(self.passing, range(groups)):
+                self.due.append({"op": Op.PROGRAM, "row": row, "group": group, "last": int(group + 1 == groups)})
 
     def visit(self, seen: dict[str, int]) -> None:
         """A visit was handed to the accumulator."""
@@ -136,7 +137,8 @@ class Bench:
         rng = harness.generator(f"gaps {name}")
         self.strobe = Strobe(dut)
         self.array = Array(dut, self.reference, rng, self.strobe)
-        self.loop.monitor(Monitor(dut, "v", ("row", "group", "terms", "null", "last", "program"), self.reference.vector))
+        fields = ("row", "group", "terms", "null", "last", "program")
+        self.loop.monitor(Monitor(dut, "v", fields, self.reference.vector))
         self.loop.monitor(Monitor(dut, "a", ("op", "row", "group", "terms", "last"), self._visit))
         self.loop.monitor(self.reference)
         self.vectors = self.loop.driver(Source(dut, "v", rng, gaps))
@@ -251,10 +253,11 @@ async def at_random(dut: Any, name: str, gaps: float, every: int) -> None:
     """Random vectors with passes between them."""
     bench = Bench(dut, name, gaps)
     await bench.begin(program_every=every)
-    for number in range(VECTORS):
+    for number in range(harness.amount(VECTORS)):
         bench.put_random()
-        if number % 20 == 19:
+        if number % harness.amount(20) == 2:
             await bench.quiet()
+    await bench.quiet()
 
 
 @harness.bench()
@@ -275,7 +278,7 @@ async def every_vector(dut: Any) -> None:
     bench = Bench(dut, "every", 0.1)
     bench.array.drain_chance = 0.02
     await bench.begin(program_every=1)
-    for _ in range(8):
+    for _ in range(harness.amount(8)):
         bench.put_random()
     await bench.quiet()
 
@@ -286,7 +289,7 @@ async def cancelled(dut: Any) -> None:
     bench = Bench(dut, "cancel", 0.2)
     await bench.begin()
     array = bench.design.array
-    for _ in range(12):
+    for _ in range(harness.amount(12)):
         bench.put_vector(list(range(array.rows)), list(range(array.groups)))
         bench.put_token()
         passes = bench.reference.passes

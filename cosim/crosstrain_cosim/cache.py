@@ -1,8 +1,8 @@
 """Builds are made once: a folder per build, named by a hash of everything that goes into it.
 
-The cache lies in `$CROSSTRAIN_CACHE`, else `$XDG_CACHE_HOME/crosstrain`, else `~/.cache/crosstrain`. It may be deleted at
-any time. A build is made in a folder beside its place and renamed into it, so a build that is killed leaves nothing that
-looks finished, and two processes that want the same build make it once: the second waits for the first.
+The cache lies in `$CROSSTRAIN_CACHE`, else `$XDG_CACHE_HOME/crosstrain`, else `~/.cache/crosstrain`. It may be deleted
+at any time. A build is made in a folder beside its place and renamed into it, so a build that is killed leaves nothing
+that looks finished, and two processes that want the same build make it once: the second waits for the first.
 """
 
 from __future__ import annotations

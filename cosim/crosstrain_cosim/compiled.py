@@ -4,7 +4,8 @@
     lane.run(Script().reset().poll(STATUS, ...))       # blocks, GIL released; the array answers through the hook
     gathered = lane.take()
 
-The library is built once per text, design and tools. One object is one model; objects on different threads share nothing.
+The library is built once per text, design and tools. One object is one model; objects on different threads share
+nothing.
 """
 
 from __future__ import annotations

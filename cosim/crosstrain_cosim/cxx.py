@@ -55,7 +55,8 @@ def run(argv: Sequence[str], *, cwd: Path | None = None) -> str:
 def defines(*, timing: bool, trace: bool) -> list[str]:
     """Options that Verilator's C++ wants from every compilation."""
     root = verilator_root()
-    flags = {"VERILATOR": 1, "VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": timing, "VM_TRACE": trace, "VM_TRACE_VCD": trace}
+    flags = {"VERILATOR": 1, "VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": timing, "VM_TRACE": trace}
+    flags["VM_TRACE_VCD"] = trace
     standard = ["-std=gnu++20", "-fcoroutines"] if timing else ["-std=gnu++17"]
     if timing and compiler() == ZIG:
         standard = ["-std=gnu++20"]  # clang has them without asking

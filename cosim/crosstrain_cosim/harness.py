@@ -46,6 +46,12 @@ def design() -> Design:
     return load_design(str(path))
 
 
+def amount(full: int, least: int = 3) -> int:
+    """How much of something a bench does: `full` up to 256 words of accumulators, less on larger designs."""
+    words = design().array.rows * design().array.groups
+    return full if words <= 256 else max(least, full * 256 // words)
+
+
 def generator(name: str) -> random.Random:
     """Random numbers of one purpose: the run's seed and the purpose's name give the same numbers on every simulator."""
     return random.Random(f"{os.environ.get('COCOTB_RANDOM_SEED', '1')}/{name}")

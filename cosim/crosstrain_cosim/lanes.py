@@ -53,7 +53,7 @@ def compiled_record(
     """The record of the compiled lane, and `cycles`; options are those of `Native`."""
     unit = controller_unit(design, rtl, checked=False)
     array = ArrayTile(design, engine="numba")
-    lane = Compiled(design, unit.texts, unit.top, hook=array.hook_pointer(), **options)
+    lane = Compiled(design, unit.texts, unit.top, hook=array.hook_pointer(), seed=seed, **options)
     try:
         transport = compiled_transport(lane)
         driver = driver_module(design).Driver(transport)

@@ -1,7 +1,7 @@
 """The C++ half of the fast lanes: its text, its sizes, and its C functions seen from Python.
 
-`native/bulk.h` says what it does. The same functions work in the shared library of the compiled lane and inside a cocotb
-simulation whose top is `native/bulk.sv`; only how the clock moves differs.
+`native/bulk.h` says what it does. The same functions work in the shared library of the compiled lane and inside a
+cocotb simulation whose top is `native/bulk.sv`; only how the clock moves differs.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def simulation_model(design: Design, texts: dict[str, str], top: str) -> Model:
     macros = {
         "TOP": top, "DEVICE_COLUMNS": names["DEVICE_COLUMNS"], "CMD_ROW_BITS": port.row_bits(design),
         "DAC_BITS": names["LANES"] * names["DAC_BITS"], "ADC_BITS": names["LANES"] * names["ADC_BITS"],
-        "TDATA_BITS": names["STREAM_CODES"] * names["STREAM_SLOT"], "RESULT_BITS": names["LANES"] * names["RESULT_SLOT"],
+        "TDATA_BITS": names["STREAM_CODES"] * names["STREAM_SLOT"],
+        "RESULT_BITS": names["LANES"] * names["RESULT_SLOT"],
     }  # fmt: skip
     options = [f"+define+{name}={value}" for name, value in macros.items()]
     if design.profile == "asic":
@@ -121,7 +122,7 @@ class Native:
     """One `Bulk` object: give it a script, take what it gathered.
 
     library : bound by `bind`
-    hook : (address of the function, address of its context) as `ArrayTile.hook_pointer` gives, or None: no array answers
+    hook : (address of the function, address of its context) as `ArrayTile.hook_pointer` gives; None: no array answers
     latency : cycles between the end of a command's work and its completion
     array_gaps, stream_gaps, result_gaps : percent of cycles in which that side is not ready or offers nothing
     """
@@ -162,7 +163,8 @@ class Native:
 
     def take(self) -> Gathered:
         """Everything since the last call, copied; the object starts gathering anew."""
-        parts = [self._array(0, np.uint32), self._array(1, np.int32), self._array(2, self.event), self._array(3, np.int32)]
+        kinds = (np.uint32, np.int32, self.event, np.int32)
+        parts = [self._array(what, kind) for what, kind in enumerate(kinds)]
         self.library.bulk_drop(self.handle)
         return Gathered(*parts)
 

@@ -1,7 +1,7 @@
 """The controller's model beside the pins of the controller: frames and register writes in, commands and results out.
 
-Everything comes from the pins. What the array was told is compared with the model command by command and pulse by pulse,
-results code by code; `Reference.compare` then compares all the state that the driver can read.
+Everything comes from the pins. What the array was told is compared with the model command by command and pulse by
+pulse, results code by code; `Reference.compare` then compares all the state that the driver can read.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from crosstrain_cosim import harness
 from crosstrain_cosim.agent import Agent, Event
 from crosstrain_model import frames, port
@@ -29,7 +30,9 @@ READS = {FrameOp.FORWARD: Op.FORWARD, FrameOp.BACKWARD: Op.BACKWARD, FrameOp.REA
 class FrameReader:
     """Turns beats into frames by the rules of `model.frames`; calls back with what counts."""
 
-    def __init__(self, design: Design, vector: Callable[..., None], program: Callable[[], None], read: Callable[..., None]):
+    def __init__(
+        self, design: Design, vector: Callable[..., None], program: Callable[[], None], read: Callable[..., None]
+    ):
         self.design, self.vector, self.program, self.read = design, vector, program, read
         self.beats: list[int] = []
         self.user = 0
@@ -127,8 +130,8 @@ class Registers:
         elif name == "TOUCHED_INDEX":
             self.touched = word
         elif name == "TOUCHED_DATA":
-            for bit, row in enumerate(range(32 * self.touched, min(32 * self.touched + 32, len(model.schedule.touched)))):
-                model.schedule.touched[row] = word >> bit & 1
+            rows = model.schedule.touched[32 * self.touched :][:32]  # a view
+            rows[:] = [word >> bit & 1 for bit in range(len(rows))]
             self._advance_touched()
         elif name == "VECTORS_SINCE_PASS":
             model.schedule.since_pass = word
@@ -193,7 +196,8 @@ class Reference:
 
     def read(self, op: FrameOp, codes: list[int], *, tag: int, row: int) -> None:
         row = row if op == FrameOp.READ_ROW else 0
-        self.due.append({"vector": self.number, "op": READS[op], "row": row, "codes": tuple(codes), "tag": tag, "frame": op})
+        due = {"vector": self.number, "op": READS[op], "row": row, "codes": tuple(codes), "tag": tag, "frame": op}
+        self.due.append(due)
 
     # ---- what comes out ----
 
@@ -267,13 +271,15 @@ class Reference:
     # ---- state ----
 
     def compare(self, state: dict[str, Any], counters: dict[str, int], *, counts: bool = True) -> None:
-        """Compare what the driver read with the model; nothing may be due any more."""
+        """Compare what the driver read with the model; nothing may be due any more.
+
+        state : `touched`, `since_pass`, and `cells`, {(row, column): accumulator}
+        """
         same, model = harness.report.same, self.model
         if not self.tolerant:
             same("commands that never came", 0, len(self.due), vector=self.number)
-        for row, (hardware, wanted) in enumerate(zip(state["accumulators"], model.dump().tolist(), strict=True)):
-            for column, (have, want) in enumerate(zip(hardware, wanted, strict=True)):
-                same("accumulator", have, want, vector=self.number, row=row, column=column)
+        for (row, column), value in state["cells"].items():
+            same("accumulator", value, int(model.chi[row, column]), vector=self.number, row=row, column=column)
         same("touched", state["touched"], np.flatnonzero(model.schedule.touched).tolist(), vector=self.number)
         same("since_pass", state["since_pass"], model.schedule.since_pass, vector=self.number)
         if counts:
@@ -286,7 +292,8 @@ class Reference:
 
     def adopt(self, state: dict[str, Any]) -> None:
         """Take the hardware's state as the model's, after what no rule foresees to the cycle (aborts)."""
-        self.model.chi[:] = state["accumulators"]
+        for (row, column), value in state["cells"].items():
+            self.model.chi[row, column] = value
         self.model.schedule.touched[:] = False
         self.model.schedule.touched[state["touched"]] = True
         self.model.schedule.since_pass = state["since_pass"]

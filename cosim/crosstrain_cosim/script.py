@@ -84,7 +84,7 @@ class Script:
         return self
 
     def vectors(self, x: npt.ArrayLike, ex: npt.ArrayLike, d: npt.ArrayLike, ed: npt.ArrayLike) -> Script:
-        """Updates: for each of n vectors its x frame [n, rows] and its d frame [n, columns], with their exponents [n]."""
+        """Updates: of each of n vectors its x frame [n, rows] and its d frame [n, columns], with exponents [n]."""
         parts = []
         for op, codes, exponents in ((0, x, ex), (1, d, ed)):
             users = (np.asarray(exponents, dtype=np.int64) & 0xFF) << 4 | op

@@ -2,8 +2,8 @@
 
     result = run_bench("icarus", texts={"lane.v": "module lane ..."}, top="lane", bench="my_package.bench_lane", seed=1)
 
-The simulation is a process of its own. What the bench needs to know goes in as JSON (`settings`), what it counted comes out
-as JSON (`harness.Report`). A run without a single test is a failure, and so is a simulation that dies.
+The simulation is a process of its own. What the bench needs to know goes in as JSON (`settings`), what it counted comes
+out as JSON (`harness.Report`). A run without a single test is a failure, and so is a simulation that dies.
 """
 
 from __future__ import annotations

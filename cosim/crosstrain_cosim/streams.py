@@ -58,7 +58,7 @@ class Loop:
         for _ in range(count):
             await self.step()
 
-    async def until(self, done: Callable[[], bool], limit: int = 200_000, what: str = "the end of the stimulus") -> None:
+    async def until(self, done: Callable[[], bool], limit: int = 200_000, what: str = "end of the stimulus") -> None:
         """Cycles until `done()`; an error after `limit` of them."""
         for _ in range(limit):
             if done():

@@ -1,7 +1,7 @@
 """What the generated driver talks to in each lane: `write32`, `read32`, `send_frame`, `receive_frame`.
 
-The driver is the one a laboratory runs against the chip. It is synchronous; inside cocotb it runs in a thread of its own
-(`cocotb.bridge`) and its transport comes back into the simulation for every access (`cocotb.resume`).
+The driver is the one a laboratory runs against the chip. It is synchronous; inside cocotb it runs in a thread of its
+own (`cocotb.task.bridge`) and its transport comes back into the simulation for every access (`resume`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from crosstrain_model.port import code_bits
 
 
 def simulated_transport(lane: Simulated) -> ScriptTransport:
-    """The transport of the fast cocotb lane; call the driver through `cocotb.bridge`."""
+    """The transport of the fast cocotb lane; call the driver through `bridge`."""
     return ScriptTransport(resume(lane.ask))
 
 
 class PinTransport:
-    """Over the pins of a cocotb simulation, with the bus models of cocotbext-axi; call the driver through `cocotb.bridge`.
+    """Over the pins of a cocotb simulation, with the bus models of cocotbext-axi; call the driver through `bridge`.
 
     pauses : called with a name, gives an iterator of booleans: cycles in which that channel pauses; None: never
     """

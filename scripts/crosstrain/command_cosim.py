@@ -1,0 +1,103 @@
+"""`crosstrain cosim`: the regression of a design on its Verilog, against the model and with an array on its pins."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crosstrain.options import add_command
+from crosstrain_model.errors import UserError
+
+if TYPE_CHECKING:
+    from crosstrain_cosim.simulators import Result
+
+SHOWN = 5
+"""Messages printed of a bench that failed."""
+
+
+def add(subparsers: Any) -> None:
+    """Register the command."""
+    parser = add_command(
+        subparsers,
+        "cosim",
+        help="run the regression of a design on its Verilog",
+        epilog="Every station and the controller, against the model. Icarus is the default for small designs, "
+        "Verilator for large ones. --rtl takes Verilog given from outside, whose top has the design's name.",
+    )
+    parser.add_argument("--simulator", metavar="NAME", help="icarus, verilator, compiled or all")
+    parser.add_argument("--only", metavar="STATION", help="one station alone, or controller")
+    parser.add_argument("--waves", metavar="DIR", help="record waves and logs into DIR")
+    parser.add_argument("--rtl", metavar="FILE", nargs="+", help="Verilog to test in place of the generated controller")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Run the benches; a line for each, then the first divergences of those that failed."""
+    from crosstrain_cosim import regression
+
+    simulator = args.simulator or regression.default_simulator(args.design)
+    _choose("--simulator", simulator, regression.CHOICES)
+    if args.only is not None:
+        _choose("--only", args.only, regression.NAMES)
+    if args.only not in (None, "controller") and args.rtl:
+        raise UserError(f"--only {args.only}: --rtl is for the controller alone")
+    rtl = _sources(args.rtl) if args.rtl else None
+    seed = args.design.seed
+    print(f"{args.design.name}: {simulator}, seed {seed}", flush=True)
+    results = regression.run_regression(
+        args.design,
+        simulator=simulator,
+        seed=seed,
+        only=args.only or "",
+        waves=Path(args.waves) if args.waves else None,
+        rtl=rtl,
+        listen=_say,
+    )
+    seconds = sum(result.seconds for result in results)
+    cycles = sum(result.cycles for result in results)
+    figures = {
+        "simulator": simulator,
+        "tests": sum(result.tests for result in results),
+        "failed": sum(result.failed for result in results),
+        "events": sum(result.events for result in results),
+        "mismatches": sum(result.mismatches for result in results),
+        "cycles": cycles,
+        "cycles_per_second": round(cycles / seconds) if seconds else 0,
+        "seed": seed,
+    }
+    ok = bool(results) and all(result.ok for result in results)
+    print(
+        f"{'ok' if ok else 'FAILED'}: {figures['tests']} tests, {figures['events']:,} comparisons, "
+        f"{figures['mismatches']:,} mismatches, {cycles:,} cycles, {figures['cycles_per_second']:,} a second"
+    )
+    return {**figures, "ok": ok, "benches": [_plain(result) for result in results]}
+
+
+def _choose(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{option} {value}: must be one of {', '.join(choices)}")
+
+
+def _sources(paths: list[str]) -> dict[str, str]:
+    """Texts of the files; two of one name would overwrite each other."""
+    names = [Path(path).name for path in paths]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"--rtl {name}: two files have this name")
+    return {Path(path).name: Path(path).read_text() for path in paths}
+
+
+def _say(result: Result) -> None:
+    state = "ok    " if result.ok else "FAILED"
+    print(
+        f"  {state} {result.simulator:9} {result.bench:13} {result.tests:3} tests {result.events:8,} comparisons "
+        f"{result.cycles:9,} cycles {result.seconds:6.1f} s",
+        flush=True,
+    )
+    for message in result.messages[:SHOWN]:
+        print(f"         {message}", flush=True)
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    names = ("bench", "simulator", "tests", "failed", "events", "mismatches", "cycles", "seconds")
+    return {name: getattr(result, name) for name in names} | {"messages": list(result.messages[:SHOWN])}
