@@ -46,7 +46,8 @@ class Model:
 
     def key(self, kind: str) -> str:
         """Hash of the model, the tools and what is made of it."""
-        tools = (verilator_version(), compiler(), compiler_version(compiler()), cocotb_tools.config.libs_dir)
+        command = compiler(library=kind == "library")
+        tools = (verilator_version(), command, compiler_version(command), cocotb_tools.config.libs_dir)
         return digest(kind, dataclasses.asdict(self), MODEL_OPTIONS, tools)
 
 
@@ -90,10 +91,10 @@ def listed(makefile: str, name: str) -> list[str]:
     return found[1].replace("\\\n", " ").split() if found else []
 
 
-def objects(model: Model, folder: Path) -> list[str]:
+def objects(model: Model, folder: Path, command: tuple[str, ...]) -> list[str]:
     """Compile what `translate` wrote and the model's own sources; paths of the objects."""
     classes = (folder / "Vtop_classes.mk").read_text()
-    always = [*defines(timing=model.timing, trace=model.trace), *model.flags]
+    always = [*defines(command, timing=model.timing, trace=model.trace), *model.flags]
     jobs = []
     for speed, option in (("FAST", model.optimise), ("SLOW", "-O0")):
         names = [*listed(classes, f"VM_CLASSES_{speed}"), *listed(classes, f"VM_SUPPORT_{speed}")]
@@ -105,7 +106,7 @@ def objects(model: Model, folder: Path) -> list[str]:
         source.write_text(text)
         if name.endswith(".cpp"):
             jobs.append((source, source.with_suffix(".o"), [model.optimise, *always]))
-    compile_objects(jobs)
+    compile_objects(command, jobs)
     return [str(target) for _, target, _ in jobs]
 
 
@@ -115,12 +116,14 @@ def executable(model: Model) -> Path:
     driver = (cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp").read_text()
     whole = dataclasses.replace(model, sources={**model.sources, "cocotb_main.cpp": driver})
 
+    command = compiler(library=False)
+
     def build(folder: Path) -> None:
         library = translate(whole, folder, ["--vpi"])
-        made = objects(whole, folder)
-        runtime = runtime_objects(library, timing=model.timing, trace=model.trace)
+        made = objects(whole, folder, command)
+        runtime = runtime_objects(command, library, timing=model.timing, trace=model.trace)
         run(
-            [*compiler(), "-rdynamic", "-o", str(folder / "simulation"), *made, *map(str, runtime),
+            [*command, "-rdynamic", "-o", str(folder / "simulation"), *made, *map(str, runtime),
              f"-L{libs}", f"-Wl,-rpath,{libs}", "-lcocotbvpi_verilator", "-pthread", "-ldl"]
         )  # fmt: skip
         _keep_only(folder, "simulation")
@@ -131,11 +134,13 @@ def executable(model: Model) -> Path:
 def library(model: Model) -> Path:
     """A shared library without cocotb: path of it, built if it is not in the cache."""
 
+    command = compiler(library=True)
+
     def build(folder: Path) -> None:
         needed = translate(model, folder, [])
-        made = objects(model, folder)
-        runtime = runtime_objects(needed, timing=model.timing, trace=model.trace)
-        run([*compiler(), "-shared", "-o", str(folder / "model.so"), *made, *map(str, runtime), "-pthread"])
+        made = objects(model, folder, command)
+        runtime = runtime_objects(command, needed, timing=model.timing, trace=model.trace)
+        run([*command, "-shared", "-o", str(folder / "model.so"), *made, *map(str, runtime), "-pthread"])
         _keep_only(folder, "model.so")
 
     return build_once("compiled", model.key("library"), build) / "model.so"
