@@ -1,8 +1,8 @@
 """A C++ compiler, whichever there is: g++ from the system or ziglang (clang) from pip.
 
-ziglang makes the faster code, half as fast again, and is the compiled lane's first choice; a simulation that cocotb joins
-wants the system's C++ library and so g++.  `CROSSTRAIN_CXX` overrides both: `g++` (or any compiler command that takes its
-options) or `ziglang`.
+ziglang makes the faster code, half as fast again, and is the compiled lane's first choice; a simulation that cocotb
+joins wants the system's C++ library and so g++.  `CROSSTRAIN_CXX` overrides both: `g++` (or any compiler command that
+takes its options) or `ziglang`.
 """
 
 from __future__ import annotations

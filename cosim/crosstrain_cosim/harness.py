@@ -52,6 +52,11 @@ def amount(full: int, least: int = 3) -> int:
     return full if words <= 256 else max(least, full * 256 // words)
 
 
+def patience() -> int:
+    """Cycles after which something that was waited for counts as hung: many times what any wait of a bench takes."""
+    return 10_000 + 200 * design().array.rows * design().array.groups
+
+
 def generator(name: str) -> random.Random:
     """Random numbers of one purpose: the run's seed and the purpose's name give the same numbers on every simulator."""
     return random.Random(f"{os.environ.get('COCOTB_RANDOM_SEED', '1')}/{name}")

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 from cocotb.triggers import RisingEdge
 
+from crosstrain_cosim import harness
+
 
 class Part(Protocol):
     """Something that acts once per rising edge."""
@@ -31,6 +33,7 @@ class Loop:
     def __init__(self, dut: Any):
         self.dut = dut
         self.cycle = 0
+        self.patience = harness.patience()
         self._monitors: list[Part] = []
         self._drivers: list[Part] = []
 
@@ -58,13 +61,13 @@ class Loop:
         for _ in range(count):
             await self.step()
 
-    async def until(self, done: Callable[[], bool], limit: int = 200_000, what: str = "end of the stimulus") -> None:
-        """Cycles until `done()`; an error after `limit` of them."""
-        for _ in range(limit):
+    async def until(self, done: Callable[[], bool], what: str = "end of the stimulus") -> None:
+        """Cycles until `done()`; an error when patience ends."""
+        for _ in range(self.patience):
             if done():
                 return
             await self.step()
-        raise AssertionError(f"no {what} after {limit} cycles")
+        raise AssertionError(f"no {what} after {self.patience} cycles")
 
 
 class Monitor:

@@ -115,7 +115,6 @@ def executable(model: Model) -> Path:
     libs = cocotb_tools.config.libs_dir
     driver = (cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp").read_text()
     whole = dataclasses.replace(model, sources={**model.sources, "cocotb_main.cpp": driver})
-
     command = compiler(library=False)
 
     def build(folder: Path) -> None:
@@ -133,7 +132,6 @@ def executable(model: Model) -> Path:
 
 def library(model: Model) -> Path:
     """A shared library without cocotb: path of it, built if it is not in the cache."""
-
     command = compiler(library=True)
 
     def build(folder: Path) -> None:

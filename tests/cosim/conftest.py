@@ -1,0 +1,47 @@
+"""Designs and broken Verilog for the tests of the co-simulation."""
+
+import re
+
+import pytest
+
+from crosstrain_model.design import Array, Bus, Design, Formats, Pulse, Update
+
+QUICK = Pulse(width_set=3, width_reset=2, guard=1)
+
+DESIGNS = {
+    "mp8": Design(name="mp8", pulse=QUICK),
+    "odd": Design(
+        name="odd", array=Array(rows=13, columns=7, lanes=3, pair="push-pull"), profile="asic", pulse=QUICK,
+        update=Update(threshold=300, max_pulses=7), bus=Bus(stream_codes=1),
+    ),
+    "one": Design(
+        name="one", array=Array(rows=3, columns=2, lanes=1, pair="set-only"), formats=Formats(accumulator=8, x=3, d=11),
+        update=Update(threshold=8, threshold_power_of_two=True, remainder="clear", max_pulses=1), pulse=QUICK,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=DESIGNS)
+def design(request):
+    """Three designs that differ in everything that shapes hardware."""
+    return DESIGNS[request.param]
+
+
+@pytest.fixture
+def mp8():
+    """The small design."""
+    return DESIGNS["mp8"]
+
+
+@pytest.fixture
+def invert():
+    """A function that gives {file: Verilog} with the first driver of a net in one module inverted."""
+
+    def broken(texts, module, net):
+        name = f"{module}.v"
+        driver = rf"((?:assign )?\b{net}(?:\[[^\]]*\])? (?:<=|=) )((?!\S*'h0+;)[^;]+);"
+        text, count = re.subn(driver, r"\1~(\2);", texts[name], count=1)
+        assert count == 1, f"{name} has no driver of {net}"
+        return {**texts, name: text}
+
+    return broken

@@ -1,0 +1,40 @@
+"""The controller's regression: green on both simulators, red on a broken station or a broken port."""
+
+import pytest
+
+from crosstrain_cosim.simulators import run_bench
+from crosstrain_cosim.stations import controller_unit
+
+
+def run(design, simulator, *, texts=None, only=""):
+    unit = controller_unit(design)
+    return run_bench(
+        simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(design),
+        only=only,
+    )  # fmt: skip
+
+
+def test_on_icarus(mp8):
+    result = run(mp8, "icarus")
+    assert result.ok, result.messages
+
+
+def test_on_verilator(design):
+    result = run(design, "verilator")
+    assert result.ok, result.messages
+
+
+@pytest.mark.parametrize(
+    ("module", "net", "test"),
+    [
+        ("mp8_accumulator", "c_left", "at_random_back_to_back"),
+        ("mp8_accumulator", "c_counts", "at_random_back_to_back"),
+        ("mp8_schedule", "a_last", "at_random_back_to_back"),
+        ("mp8_pulse", "t_amplitude", "at_random_back_to_back"),
+        ("mp8_registers", "irq", "registers"),
+        ("mp8_sequencer", "arr_prog_enable", "interlock"),
+    ],
+)
+def test_broken_verilog_turns_red(mp8, invert, module, net, test):
+    texts = invert(controller_unit(mp8).texts, module, net)
+    assert not run(mp8, "icarus", texts=texts, only=test).ok
