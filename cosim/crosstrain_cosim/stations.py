@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 from typing import Any
 
@@ -56,8 +57,9 @@ def component(design: Design, station: str) -> Any:
     return getattr(importlib.import_module(module), name)(design)
 
 
+@functools.cache
 def station_unit(design: Design, station: str) -> Unit:
-    """A station emitted as its own top."""
+    """A station emitted as its own top; made once per process, and not to be changed."""
     part = component(design, station)
     top = f"{design.top}_{station}"
     inputs = tuple(name for name, (_, is_input) in flat_ports(part).items() if is_input)
@@ -70,19 +72,33 @@ def controller_unit(design: Design, rtl: dict[str, str] | None = None, *, checke
     rtl : {file name: Verilog} in place of the generated text; its top is `design.top`
     checked : False leaves the checker and the wrapper out
     """
-    controller = Controller(design)
-    texts = dict(rtl) if rtl else rtl_files(design, component=controller)
-    pins = [_Pin(name=n, width=len(value), is_input=i) for n, (value, i) in flat_ports(controller).items()]
+    generated, pins = _controller(design)
+    texts = dict(rtl or generated)
     top = design.top
     if checked:
-        checker = PortChecker(design)
         name = f"{design.top}_port_checker"
-        texts |= emit(checker, name=name, profile=design.profile)
-        outputs = [_Pin(name=n, width=len(v), is_input=i) for n, (v, i) in flat_ports(checker).items() if not i]
+        more, watched = _checker(design, name)
+        texts |= more
         top = f"{design.top}_bench"
-        texts[f"{top}.v"] = _wrapper(design, top, pins, name, outputs)
+        texts[f"{top}.v"] = _wrapper(design, top, pins, name, [pin for pin in watched if not pin.is_input])
     inputs = tuple(pin.name for pin in pins if pin.is_input)
     return Unit(station="controller", top=top, texts=texts, inputs=inputs)
+
+
+@functools.cache
+def _controller(design: Design) -> tuple[dict[str, str], list[_Pin]]:
+    part = Controller(design)
+    return rtl_files(design, component=part), _pins(part)
+
+
+@functools.cache
+def _checker(design: Design, name: str) -> tuple[dict[str, str], list[_Pin]]:
+    part = PortChecker(design)
+    return emit(part, name=name, profile=design.profile), _pins(part)
+
+
+def _pins(part: Any) -> list[_Pin]:
+    return [_Pin(name=name, width=len(value), is_input=is_in) for name, (value, is_in) in flat_ports(part).items()]
 
 
 def _wrapper(design: Design, top: str, pins: list[_Pin], checker: str, outputs: list[_Pin]) -> str:
