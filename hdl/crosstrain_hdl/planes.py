@@ -4,7 +4,7 @@ What is done to all columns at once is then a few operations on whole planes, in
 Planes are lists of equally wide values, the lowest bit first; bit c of each belongs to column c.
 """
 
-from amaranth import Cat, Signal, Value
+from amaranth import Cat
 
 
 def transpose(word, lanes, bits):
@@ -43,30 +43,15 @@ def interleave(even, odd):
     return Cat(Cat(e, o) for e, o in zip(even, odd, strict=True))
 
 
-def total(m, planes, name):
-    """Sum over all columns, as a tree: the upper half of the columns is added to the lower half until one is left.
-
-    m : Module that gets the intermediate signals
-    planes : of the numbers to add
-    name : stem of the signals' names
-    """
-    columns = len(planes[0])
-    step = 0
-    while columns > 1:
-        half = -(-columns // 2)
-        carry = None
-        sums = []
-        for k, plane in enumerate(planes):
-            low, high = Signal(half, name=f"{name}_low_{step}_{k}"), Signal(half, name=f"{name}_high_{step}_{k}")
-            m.d.comb += [low.eq(plane[:half]), high.eq(plane[half:])]
-            sums.append(low ^ high if carry is None else low ^ high ^ carry)
-            carry = low & high if carry is None else (low & high) | (carry & (low ^ high))
-        planes = [_named(m, f"{name}_{step}_{k}", value) for k, value in enumerate([*sums, carry])]
-        columns, step = half, step + 1
-    return Cat(plane[0] for plane in planes)
+def total(planes):
+    """Sum over all columns: the ones of each plane are counted, by halves."""
+    counts = [_tree([*plane]) << k for k, plane in enumerate(planes)]
+    return _tree(counts)
 
 
-def _named(m, name, value: Value):
-    signal = Signal(len(value), name=name)
-    m.d.comb += signal.eq(value)
-    return signal
+def _tree(values):
+    """Sum by halves."""
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    return _tree(values[:half]) + _tree(values[half:])

@@ -122,7 +122,7 @@ class PortTracker(wiring.Component):
             m.d.sync += [self._fired.eq(0), self._last_slot.eq(0), self._direction_known.eq(0)]
         with m.If(taken):
             m.d.sync += [
-                self._fired.eq(self._fired + total(m, [self.arr_slot_columns], "columns")),
+                self._fired.eq(self._fired + total([self.arr_slot_columns])),
                 self._last_slot.eq(self.arr_slot_last),
                 self._pulsing.eq(Mux(self._width == 0, 0, self._width - 1)),
             ]

@@ -117,22 +117,19 @@ class Pulse(wiring.Component):
             m.d.sync += [r.eq(v) for r, v in zip(turned, transpose(buffer.word, lanes, buffer.bits), strict=True)]
         sign = turned[-1]
         m.d.comb += [r.eq(v) for r, v in zip(sizes, magnitude(turned[:-1], sign), strict=True)]
-        with m.If(buffer.load):
-            m.d.sync += self._pulses_set.eq(0)
-            m.d.sync += self._pulses_reset.eq(0)
         with m.If(turned_valid):
             shifted = zip([self._sign, *self._left], [sign, *sizes], strict=True)
             m.d.sync += [plane.eq(Cat(plane[lanes:], word)) for plane, word in shifted]
         if self.design.array.differential:
-            amount = total(m, sizes, "amount")
-            with m.If(turned_valid):
-                m.d.sync += self._pulses_set.eq(self._pulses_set + amount)
+            sums = [(self._pulses_set, sizes)]
         else:
-            raises = total(m, [size & ~sign for size in sizes], "raises")
-            lowers = total(m, [size & sign for size in sizes], "lowers")
-            with m.If(turned_valid):
-                m.d.sync += self._pulses_set.eq(self._pulses_set + raises)
-                m.d.sync += self._pulses_reset.eq(self._pulses_reset + lowers)
+            sums = [
+                (self._pulses_set, [size & ~sign for size in sizes]),
+                (self._pulses_reset, [size & sign for size in sizes]),
+            ]
+        for pulses, planes in sums:
+            with m.If(turned_valid | buffer.load):
+                m.d.sync += pulses.eq(Mux(turned_valid, pulses + total(planes), 0))
 
     def _phases(self, m):
         """Which phase is loaded, offered, pulsed."""

@@ -62,25 +62,20 @@ class PulseLedger(wiring.Component):
             unused.eq(Mux(self.too_many, 0, rest)),
         ]
 
-        def count(counter, amount):
-            m.d.sync += counter.eq(counter + amount)
-
-        with m.If(self.command):
-            count(self.commands, 1)
-        with m.If(self.issue):
-            count(self.issued, self.issue_pulses)
-        with m.If(self.complete):
-            count(self.delivered, used)
-        with m.If(self.issue & self.drop):
-            count(self.aborted, self.issue_pulses)
-        with m.Elif(self.complete & self.was_aborted):
-            count(self.aborted, unused)
-        with m.If(self.complete & ~self.was_aborted):
-            count(self.failed, unused)
-        with m.If(self.lose):
-            count(self.unknown, self.pulses)
-        with m.If(self.stray != 0):
-            count(self.stray_count, self.stray[0] + self.stray[1])
-        with m.If(self.clear):
-            m.d.sync += [getattr(self, name).eq(0) for name in COUNTERS if name != "stray"] + [self.stray_count.eq(0)]
+        amounts = {  # counter: when it counts, and how much
+            "commands": (self.command, 1),
+            "issued": (self.issue, self.issue_pulses),
+            "delivered": (self.complete, used),
+            "aborted": (
+                (self.issue & self.drop) | (self.complete & self.was_aborted),
+                Mux(self.issue & self.drop, self.issue_pulses, unused),
+            ),
+            "failed": (self.complete & ~self.was_aborted, unused),
+            "unknown": (self.lose, self.pulses),
+            "stray_count": (self.stray != 0, self.stray[0] + self.stray[1]),
+        }
+        for name, (counts, amount) in amounts.items():
+            counter = getattr(self, name)
+            with m.If(counts | self.clear):
+                m.d.sync += counter.eq(Mux(self.clear, 0, counter + amount))
         return m

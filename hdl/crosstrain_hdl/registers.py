@@ -72,17 +72,16 @@ class Registers(wiring.Component):
         m = Module()
         decoded = Signal()  # second cycle of an access: `selects` tell the register
         checked = Signal()  # third and later: `allowed` tells whether it may be done
-        selects = [Signal(name=f"select_{register.name.lower()}") for register in self.table]
+        selects = Signal(len(self.table))  # one register for all: an idle bank is then one comparison to a simulator
         table = list(zip(self.table, selects, strict=True))
         windows = [(register, select) for register, select in table if register.kind == "window"]
         legal, allowed, waits, declined = Signal(), Signal(), Signal(), Signal()
         with m.If(decoded & ~checked):
-            refused = _any(select & self._refused(register) for register, select in table)
-            known = _any(select & _legal(register, self.bus_write) for register, select in table)
-            m.d.sync += [checked.eq(1), legal.eq(known), allowed.eq(known & ~refused)]
+            known = (selects & Mux(self.bus_write, self._all_but("ro"), self._all_but("wo"))).any()
+            m.d.sync += [checked.eq(1), legal.eq(known), allowed.eq(known & ~self._refused(selects))]
         with m.Elif(self.bus_valid & ~decoded):
             m.d.sync += decoded.eq(1)
-            m.d.sync += [select.eq(self.bus_address == register.offset) for register, select in table]
+            m.d.sync += selects.eq(Cat(self.bus_address == register.offset for register in self.table))
         with m.If(self.bus_ready):
             m.d.sync += [decoded.eq(0), checked.eq(0)]
 
@@ -96,36 +95,42 @@ class Registers(wiring.Component):
             self.bus_error.eq(~done),
             self.write_data.eq(self.bus_data),
         ]
-        kept, shown = [], []  # what a read gives: as it was when the access was checked; windows: as it is now
+        kept, shown = {}, {}  # what a read gives: as it was when the access was checked; windows: as it is now
         for register, select in table:
             write = Signal(name=f"write_{register.name.lower()}")
             if register.access != "ro":
                 m.d.comb += write.eq(done & self.bus_write & select)
             value = self._part(m, register, write, taken=checked & allowed & select, refusal=refusal)
             if value is not None:
-                (shown if register.kind == "window" else kept).append(Mux(select, value, 0))
+                (shown if register.kind == "window" else kept)[register.offset] = value
         word = Signal(32)
         with m.If(decoded & ~checked):
-            m.d.sync += word.eq(_any(kept))
+            m.d.sync += word.eq(_choose(kept, self.bus_address))
         with m.If(done & ~self.bus_write):
-            m.d.comb += self.bus_read_data.eq(word | _any(shown))
+            at_window = _any(select for _, select in windows)
+            m.d.comb += self.bus_read_data.eq(Mux(at_window, _choose(shown, self.bus_address), word))
         return m
+
+    def _all_but(self, access):
+        """Which of the selects are of registers with another kind of access."""
+        return Cat(Const(register.access != access, 1) for register in self.table)
 
     def _port(self, register, suffix=""):
         name = register.name.lower()
         return getattr(self, f"{name}_{suffix}" if suffix else name)
 
-    def _refused(self, register):
+    def _refused(self, selects):
         """Rules 2 to 4 for an access that rule 1 lets pass."""
-        busy = ~self.idle
-        wants_idle = Const(int(register.needs_idle), 1)
-        for field in register.fields:
-            if field.needs_idle:
-                wants_idle = wants_idle | self.bus_data[field.low : field.low + field.width].any()
-        if register.access == "ro":
-            return Const(0, 1)
-        write = ~self.bus_strobe.all() | ~_fits(register, self.bus_data) | (wants_idle & busy)
-        return Mux(self.bus_write, write, busy if register.kind == "window" else 0)
+        data = self.bus_data
+        unfit, wants_idle, windows = [], [], []
+        for register, select in zip(self.table, selects, strict=True):
+            if register.access != "ro":
+                wanted = [data[f.low : f.low + f.width].any() for f in register.fields if f.needs_idle]
+                wants_idle.append(select & (Const(1, 1) if register.needs_idle else _any(wanted)))
+                unfit.append(select & ~_fits(register, data))
+                windows += [select] if register.kind == "window" else []
+        write = ~self.bus_strobe.all() | _any(unfit) | (_any(wants_idle) & ~self.idle)
+        return Mux(self.bus_write, write, _any(windows) & ~self.idle)
 
     def _part(self, m, register, write, *, taken, refusal):
         """The flops of one register; returns the word that a read gives, None where it cannot be read."""
@@ -148,17 +153,21 @@ class Registers(wiring.Component):
             return _extended(port, register.signed)
         if register.kind == "sticky":
             return self._sticky(m, register, write, refusal)
-        word = Signal(32, name=f"word_{register.name.lower()}")
-        for field in register.fields:
-            bits = data[field.low : field.low + field.width]
-            port = self._port(register, field.name)
-            if register.kind == "command":
-                m.d.sync += port.eq(Mux(write, bits, 0))
-            elif register.kind == "control":
-                with m.If(write):
-                    m.d.sync += port.eq(bits)
-            m.d.comb += word[field.low : field.low + field.width].eq(port)
-        return None if register.kind == "command" else word
+        ports = Cat(self._port(register, field.name) for field in register.fields)
+        bits = Cat(data[field.low : field.low + field.width] for field in register.fields)
+        if register.kind == "command":
+            m.d.sync += ports.eq(Mux(write, bits, 0))
+            return None
+        if register.kind == "control":
+            held = Signal(len(ports), name=f"{register.name.lower()}_fields")
+            m.d.comb += ports.eq(held)
+            with m.If(write):
+                m.d.sync += held.eq(bits)
+        parts, end = [], 0
+        for field in sorted(register.fields, key=lambda field: field.low):
+            parts += [Const(0, field.low - end), self._port(register, field.name)]
+            end = field.low + field.width
+        return Cat(parts)
 
     def _sticky(self, m, register, write, refusal):
         """Events that stay until they are cleared, and the interrupt that they raise; fields are bits from 0."""
@@ -166,9 +175,10 @@ class Registers(wiring.Component):
         enable = find(self.table, "IRQ_ENABLE")
         flags = Signal(len(register.fields), name=f"{register.name.lower()}_flags")
         own = {REFUSED[1]: refusal} if register.name == REFUSED[0] else {}
-        events = Cat(own[f.name] if f.name in own else self._port(register, f.name) for f in register.fields)
+        events = [own[f.name] if f.name in own else self._port(register, f.name) for f in register.fields]
         enabled = Cat(self._port(enable, field.name) for field in register.fields)
-        m.d.sync += flags.eq((flags & ~Mux(write, self.bus_data[: len(flags)], 0)) | events)
+        with m.If(_any(events) | write):
+            m.d.sync += flags.eq((flags & ~Mux(write, self.bus_data[: len(flags)], 0)) | Cat(events))
         m.d.sync += self.irq.eq((flags & enabled).any())
         return flags
 
@@ -191,11 +201,6 @@ def _ports(register):
     return {f"{name}_{field.name}": flow(field.width) for field in fields}
 
 
-def _legal(register, write):
-    """Rule 1, given that the address is the register's."""
-    return {"ro": ~write, "wo": write}.get(register.access, Const(1, 1))
-
-
 def _fits(register, data):
     """Whether the word may be written: `Register.fits` in logic."""
     if register.fields:
@@ -214,6 +219,16 @@ def _extended(value, is_signed):
     if not is_signed:
         return value
     return Cat(value, value[-1].replicate(32 - len(value)))
+
+
+def _choose(words, address, bit=ADDRESS_BITS - 1):
+    """The word at an address, {address: word}, by halving; any word where there is none."""
+    if len(words) == 1:
+        return next(iter(words.values()))
+    high, low = ({at: word for at, word in words.items() if at >> bit & 1 == half} for half in (1, 0))
+    if not (high and low):
+        return _choose(words, address, bit - 1)
+    return Mux(address[bit], _choose(high, address, bit - 1), _choose(low, address, bit - 1))
 
 
 def _any(terms):

@@ -45,7 +45,7 @@ class Results(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        held, codes = Signal(), Signal.like(self.adc_codes)  # codes are zero while nothing is held
+        held = Signal()  # the codes in m_axis_tdata, which are zero otherwise
         ends, sent = Signal(), Signal()
         frame_op = Signal(OP_BITS)
         first = FrameOp.FORWARD - Op.FORWARD  # reads are in the same order in both lists
@@ -63,18 +63,13 @@ class Results(wiring.Component):
             self.busy.eq(held),
         ]
         with m.If(self.adc_valid & self.adc_ready):
-            m.d.sync += [held.eq(1), codes.eq(self.adc_codes)]
+            m.d.sync += [held.eq(1), self.m_axis_tdata.eq(self._slots())]
         with m.Elif(sent):
-            m.d.sync += [held.eq(0), codes.eq(0)]
-        m.d.comb += self.m_axis_tdata.eq(Cat(self._slots(m, codes)))
+            m.d.sync += [held.eq(0), self.m_axis_tdata.eq(0)]
         return m
 
-    def _slots(self, m, codes):
-        """Codes sign-extended in their slots."""
-        bits, slot_bits = self.design.formats.adc, result_bits(self.design)
-        slots = []
-        for lane in range(self.design.array.lanes):
-            slot = Signal(slot_bits, name=f"slot_{lane}")
-            m.d.comb += slot.eq(codes[lane * bits : (lane + 1) * bits].as_signed())
-            slots.append(slot)
-        return slots
+    def _slots(self):
+        """Codes sign-extended in their slots: once as they come, for they stay until they are taken."""
+        bits, wanted = self.design.formats.adc, result_bits(self.design)
+        codes = [self.adc_codes.word_select(lane, bits) for lane in range(self.design.array.lanes)]
+        return Cat(Cat(code, code[-1].replicate(wanted - bits)) for code in codes)

@@ -299,10 +299,10 @@ def test_bit_planes():
     sizes = magnitude(*_split(transpose(Const(_pack(values, 4), 4 * lanes), lanes, 4)))
     nonzero = Const(_pack([v != 0 for v in values], 1), lanes)
     results = {
-        "total": (total(m, sizes, "total"), sum(abs(v) for v in values)),
+        "total": (total(sizes), sum(abs(v) for v in values)),
         "decrement": (Cat(decrement(sizes, nonzero)), _turned([max(abs(v) - 1, 0) for v in values], 3)),
         "interleave": (interleave(Const(0b0101, 4), Const(0b0011, 4)), 0b00011011),
-        "one column": (total(m, [Const(1, 1), Const(0, 1), Const(1, 1)], "one"), 5),
+        "one column": (total([Const(1, 1), Const(0, 1), Const(1, 1)]), 5),
     }
     seen = {name: Signal(len(value), name=f"seen_{index}") for index, (name, (value, _)) in enumerate(results.items())}
     m.d.comb += [seen[name].eq(value) for name, (value, _) in results.items()]
