@@ -49,13 +49,13 @@ class Tile:
         self.script = self._script()
 
     def _script(self) -> Script:
-        exponents = np.full(VECTORS, -11)
+        exponents = np.full(VECTORS, -10)
         script = Script()
         for start in range(0, VECTORS, BATCH):
             batch = slice(start, start + BATCH)
             script.vectors(self.x[batch], exponents[batch], self.d[batch], exponents[batch])
             script.frame(user_word(FrameOp.PROGRAM), [0])
-        return script.poll(self.address["STATUS"], 1, 1, 1 << 40).read(self.address["VISITS"])
+        return script.poll(self.address["STATUS"], 1, 1, 1 << 31).read(self.address["VISITS"])
 
     def run(self) -> dict[str, float]:
         """One pass over all vectors."""

@@ -25,7 +25,7 @@ BENCH = "crosstrain_cosim.bench_speed"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--design", default="mp-64", help="preset or design file (default: mp-64)")
-    parser.add_argument("--batches", type=int, default=60, help="batches of 64 vectors (default: 60)")
+    parser.add_argument("--batches", type=int, default=300, help="batches of 64 vectors (default: 300)")
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
     arguments = parser.parse_args()
     design = load_design(arguments.design)

@@ -38,6 +38,12 @@ class Script:
         self._parts.append(np.array([word & 0xFFFFFFFF for word in words], dtype=np.uint32))
         return self
 
+    def _limit(self, cycles: int) -> int:
+        """A number of cycles, which must fit a word."""
+        if not 0 <= cycles < 1 << 32:
+            raise ValueError(f"Script: {cycles} cycles: must be 0..2^32-1")
+        return cycles
+
     def reset(self, cycles: int = 4) -> Script:
         """Hold reset."""
         return self._add(Code.RESET, cycles)
@@ -52,11 +58,11 @@ class Script:
 
     def poll(self, address: int, mask: int, value: int, limit: int) -> Script:
         """Read until (data & mask) == value, at most `limit` cycles; answers the last data and response."""
-        return self._add(Code.POLL, address, mask, value, limit)
+        return self._add(Code.POLL, address, mask, value, self._limit(limit))
 
     def wait(self, cycles: int) -> Script:
         """Let time pass."""
-        return self._add(Code.WAIT, cycles)
+        return self._add(Code.WAIT, self._limit(cycles))
 
     def rails(self, good: bool) -> Script:
         """Drive arr_rails_ok."""
@@ -64,11 +70,11 @@ class Script:
 
     def irq(self, level: bool, limit: int) -> Script:
         """Wait until irq has that level."""
-        return self._add(Code.IRQ, int(level), limit)
+        return self._add(Code.IRQ, int(level), self._limit(limit))
 
     def results(self, count: int, limit: int) -> Script:
         """Wait until `count` result frames have come since they were last taken."""
-        return self._add(Code.RESULTS, count, limit)
+        return self._add(Code.RESULTS, count, self._limit(limit))
 
     def frame(self, user: int, codes: npt.ArrayLike) -> Script:
         """One stream frame."""
