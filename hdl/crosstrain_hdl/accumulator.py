@@ -177,15 +177,15 @@ class Accumulator(wiring.Component):
                 Signal(signed(width), name=f"{name}_{lane}")
                 for name in ("s2_sum", "s2_compared", "s3_word", "newest", "old", "term", "saturated")
             )
-            total = Signal(signed(width + 1), name=f"total_{lane}")
+            total = Signal(width, name=f"total_{lane}")  # of the width of the words: it runs over where it clips
             clip = Signal(name=f"clip_{lane}")
             m.d.comb += [
                 old.eq(self._memory.R0_data[span]),
                 newest.eq(Mux(self._from_s2, s2_sum, Mux(self._from_s3, s3_word, Mux(self._from_memory, old, 0)))),
                 term.eq(self._s1_terms[span]),
                 total.eq(newest + term),
-                clip.eq(total[-1] ^ total[-2]),
-                saturated.eq(Mux(clip, Mux(total[-1], low, high), total)),
+                clip.eq((newest[-1] ^ total[-1]) & (term[-1] ^ total[-1])),
+                saturated.eq(Mux(clip, Mux(newest[-1], low, high), total)),
             ]
             with m.If(self._s1_valid & program):
                 m.d.sync += s2_compared.eq(newest)

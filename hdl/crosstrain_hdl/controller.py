@@ -7,7 +7,7 @@ Its digital rules are `crosstrain_model.controller`, its frames `crosstrain_mode
 `crosstrain_model.registers`, its array port `crosstrain_model.port`.
 """
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -191,10 +191,9 @@ class Controller(wiring.Component):
 
     def _statistics(self, m, *, registers, schedule, accumulator, sequencer, **_):
         """Counters and totals."""
-        with m.If(accumulator.clip_valid):
-            m.d.sync += registers.clipped.eq(registers.clipped + accumulator.clip_count)
-        with m.If(registers.command_clear_counters):
-            m.d.sync += registers.clipped.eq(0)
+        clear = registers.command_clear_counters
+        with m.If(accumulator.clip_valid | clear):
+            m.d.sync += registers.clipped.eq(Mux(clear, 0, registers.clipped + accumulator.clip_count))
         m.d.comb += [registers.vectors.eq(schedule.vectors), registers.visits.eq(schedule.visits)]
         m.d.comb += [getattr(registers, name).eq(getattr(sequencer, name)) for name in COUNTERS]
         if self.design.ledger:

@@ -177,11 +177,11 @@ class OuterProduct(wiring.Component):
         product_bits = formats.x + formats.d - 1
         low, high = limits(self.design)
         amount, positive, negative = self._biases(m, self._advance & read_visit)
-        clips = Signal(lanes)
+        clips = [Signal(name=f"clip_{lane}") for lane in range(lanes)]
         terms = []
         for lane in range(lanes):
             product = Signal(signed(product_bits), name=f"product_{lane}")
-            biased = Signal(signed(product_bits + 3), name=f"biased_{lane}")
+            biased = Signal(signed(product_bits + 2), name=f"biased_{lane}")
             shifted = Signal(signed(product_bits + SHIFT_MAX), name=f"shifted_{lane}")
             term = Signal(signed(formats.accumulator), name=f"term_{lane}")
             code = self._lists.d_codes[lane * formats.d :][: formats.d].as_signed()
@@ -190,10 +190,14 @@ class OuterProduct(wiring.Component):
                 m.d.sync += product.eq(self._read_code * code)
             with m.If(self._advance & product_visit):
                 m.d.sync += shifted.eq((biased << SHIFT_MAX) >> amount)
-            above, below = Signal(name=f"above_{lane}"), Signal(name=f"below_{lane}")
-            m.d.comb += [above.eq(shifted > high), below.eq(shifted < low), clips[lane].eq(above | below)]
+            beyond = shifted[formats.accumulator - 1 :]  # bits that all are the sign, or the term is clamped
+            m.d.comb += clips[lane].eq((beyond != 0) & ~beyond.all())
             with m.If(self._advance & shifted_visit):
-                m.d.sync += term.eq(Mux(above, high, Mux(below, low, shifted)))
+                m.d.sync += term.eq(Mux(clips[lane], Mux(shifted[-1], low, high), shifted))
             terms.append(term)
         m.d.comb += self.v_terms.eq(Cat(terms))
-        m.d.sync += self.term_clipped.eq(self._advance & shifted_visit & clips.any())
+        moved, clipped = Signal(), Signal()
+        m.d.sync += moved.eq(self._advance & shifted_visit)
+        with m.If(self._advance & shifted_visit):
+            m.d.sync += clipped.eq(Cat(clips).any())
+        m.d.comb += self.term_clipped.eq(moved & clipped)

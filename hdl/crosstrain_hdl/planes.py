@@ -44,9 +44,8 @@ def interleave(even, odd):
 
 
 def total(planes):
-    """Sum over all columns: the ones of each plane are counted, by halves."""
-    counts = [_tree([*plane]) << k for k, plane in enumerate(planes)]
-    return _tree(counts)
+    """Sum over all columns, by halves."""
+    return _tree([Cat(column) for column in zip(*planes, strict=True)])
 
 
 def _tree(values):

@@ -86,6 +86,8 @@ class Sequencer(wiring.Component):
         self._complete = Signal()  # the open command ends in this cycle
         self._lose = Signal()  # the open command is given up in this cycle
         self._aborted = Signal()  # ABORT completes in this cycle
+        self._abort = Signal()  # ABORT is offered from the next cycle on
+        self._begin = Signal()  # another command is
         self._taken = Signal()  # a command is taken by the array
         self._take_train = Signal()
         self._take_read = Signal()
@@ -143,7 +145,7 @@ class Sequencer(wiring.Component):
 
         def abort():
             """Offer ABORT from the next cycle on."""
-            m.d.sync += self._payload(op=Op.ABORT, array=0, row=0, width=0, amplitude=0, tag=ABORT_TAG)
+            m.d.comb += self._abort.eq(1)
             m.d.sync += self._abort_due.eq(0)
             m.next = "ABORT"
 
@@ -167,7 +169,7 @@ class Sequencer(wiring.Component):
                     abort()
                 with m.Else():
                     self._choose(m)
-                    with m.If((self._take_train & ~self.cancel) | self._take_read):
+                    with m.If(self._begin):
                         m.next = "OFFER"
             with m.State("OFFER"):
                 m.d.comb += [self.arr_cmd_valid.eq(1), self._offering.eq(1)]
@@ -181,6 +183,8 @@ class Sequencer(wiring.Component):
                     abort()
         with m.If(self.host_abort):
             m.d.sync += [self._abort_due.eq(1), self.cancel.eq(1)]
+        with m.If(self._abort | self._begin):
+            self._offer(m)
 
     def _choose(self, m):
         """The next command. Further sources of commands are further branches here."""
@@ -193,26 +197,33 @@ class Sequencer(wiring.Component):
         m.d.comb += [
             self._take_train.eq(self.t_valid & self.t_ready),
             self._take_read.eq(self.h_valid & self.h_ready),
+            self._begin.eq((self._take_train & ~self.cancel) | self._take_read),
         ]
-        with m.If(self._take_train & ~self.cancel):
-            m.d.sync += self._payload(
-                op=Op.PROGRAM, array=WEIGHTS, row=self.t_row, width=self.t_width, amplitude=self.t_amplitude
-            )
-            m.d.sync += [self._train.eq(1), self._direction.eq(self.t_direction), self._pulses.eq(self.t_pulses)]
-        with m.If(self._take_read):
-            row = Mux(self.h_op == Op.READ_ROW, self.h_row, 0)
-            m.d.sync += self._payload(op=self.h_op, array=WEIGHTS, row=row, width=0, amplitude=0)
-            m.d.sync += self._pulses.eq(0)
-        with m.If((self._take_train & ~self.cancel) | self._take_read):
+        with m.If(self._begin):
             m.d.sync += [
                 self._open.eq(1),
+                self._train.eq(~self._take_read),
                 self._tag.eq(self._next_tag),
-                self.arr_cmd_tag.eq(self._next_tag),
                 self._next_tag.eq(Mux(self._next_tag == LAST_TAG, 0, self._next_tag + 1)),
+                self._pulses.eq(Mux(self._take_read, 0, self.t_pulses)),
             ]
+            with m.If(~self._take_read):
+                m.d.sync += self._direction.eq(self.t_direction)
 
-    def _payload(self, **fields):
-        return [getattr(self, f"arr_cmd_{name}").eq(value) for name, value in fields.items()]
+    def _offer(self, m):
+        """What the command is: it stays until the next one."""
+
+        def either(of_abort, of_read, of_train):
+            return Mux(self._abort, of_abort, Mux(self._take_read, of_read, of_train))
+
+        m.d.sync += [
+            self.arr_cmd_op.eq(either(Op.ABORT, self.h_op, Op.PROGRAM)),
+            self.arr_cmd_array.eq(Mux(self._abort, 0, WEIGHTS)),
+            self.arr_cmd_row.eq(either(0, Mux(self.h_op == Op.READ_ROW, self.h_row, 0), self.t_row)),
+            self.arr_cmd_width.eq(either(0, 0, self.t_width)),
+            self.arr_cmd_amplitude.eq(either(0, 0, self.t_amplitude)),
+            self.arr_cmd_tag.eq(Mux(self._abort, ABORT_TAG, self._next_tag)),
+        ]
 
     def _connect_reads(self, m):
         reads = self._reads

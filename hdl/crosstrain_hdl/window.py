@@ -7,7 +7,7 @@ access ends when the pipeline is empty again, so that the next one finds STATUS.
 
 import enum
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -129,6 +129,11 @@ class Window(wiring.Component):
         width = self.design.formats.accumulator
         state, here = Signal(State, init=State.REST), Signal()
         cell = Signal(width)
+        put, arrives = Signal(), Signal()
+        cells = [self.m_data.word_select(lane, width) for lane in range(self.design.array.lanes)]
+        changed = Cat(Mux(self._lane == lane, self.write_data[:width], old) for lane, old in enumerate(cells))
+        with m.If(put | arrives):
+            m.d.sync += self.m_data.eq(Mux(arrives, self.r_data, changed))
         wanted = self.mem_data_read | self.mem_data_write
         m.d.comb += [
             self.mem_data.eq(cell.as_signed()),
@@ -142,14 +147,14 @@ class Window(wiring.Component):
                 with m.Elif(self.mem_data_read):
                     m.d.sync += [cell.eq(self.m_data.word_select(self._lane, width)), state.eq(State.GIVE)]
                 with m.Elif(self.mem_data_write):
-                    m.d.sync += [self.m_data.word_select(self._lane, width).eq(self.write_data), state.eq(State.WRITE)]
+                    m.d.comb += put.eq(1)
+                    m.d.sync += state.eq(State.WRITE)
             with m.Case(State.FETCH):
                 m.d.comb += self.m_valid.eq(1)
                 with m.If(self.m_ready):
                     m.d.sync += state.eq(State.ARRIVE)
             with m.Case(State.ARRIVE):
-                with m.If(self.r_valid):
-                    m.d.sync += self.m_data.eq(self.r_data)
+                m.d.comb += arrives.eq(self.r_valid)
                 with m.If(~self.visiting):
                     m.d.sync += state.eq(State.REST)
             with m.Case(State.WRITE):
@@ -165,5 +170,5 @@ class Window(wiring.Component):
         moved = self.disturbed | self.mem_address_write | (self._advance & self._last_lane)
         with m.If(moved):
             m.d.sync += here.eq(0)
-        with m.Elif((state == State.ARRIVE) & self.r_valid):
+        with m.Elif(arrives):
             m.d.sync += here.eq(1)
