@@ -204,7 +204,12 @@ class Accumulator(wiring.Component):
         self._s2_row = Signal.like(self.a_row)
         self._s2_group = Signal.like(self.a_group)
         self._s2_last = Signal()
+        self._s2_clipped = Signal()  # any of the lanes: their flags are worth a look
+        clipped = Signal()
+        m.d.comb += clipped.eq(clips.any())
         m.d.sync += self._s2_valid.eq(self._s1_valid)
+        with m.If(self._s1_valid & clipped):
+            m.d.sync += self._s2_clips.eq(clips)
         with m.If(self._s1_valid):
             m.d.sync += [
                 self._s2_program.eq(self._s1_op == Op.PROGRAM),
@@ -213,7 +218,7 @@ class Accumulator(wiring.Component):
                 self._s2_row.eq(self._s1_row),
                 self._s2_group.eq(self._s1_group),
                 self._s2_last.eq(self._s1_last),
-                self._s2_clips.eq(clips),
+                self._s2_clipped.eq(clipped),
             ]
 
     def _stage2(self, m):
@@ -243,7 +248,7 @@ class Accumulator(wiring.Component):
         with m.If(self._s2_valid & self._s2_read):
             m.d.sync += self.r_data.eq(Cat(self._s2_sums))
         m.d.comb += [
-            self.clip_valid.eq(self._s2_valid & self._s2_clips.any()),
+            self.clip_valid.eq(self._s2_valid & self._s2_clipped),
             self.clip_count.eq(sum(self._s2_clips)),
         ]
 

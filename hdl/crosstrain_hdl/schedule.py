@@ -259,16 +259,12 @@ class Schedule(wiring.Component):
         for i, word in enumerate(self._touched):
             here = self._in_word(self.a_row, i)
             back = self.left_valid & self.left & self._in_word(self.left_row, i)
-            with m.If((clears & here) | back):
-                m.d.sync += word.eq((word & ~Mux(clears & here, visited, 0)) | Mux(back, kept, 0))
-            with m.Elif(sets & here):
-                m.d.sync += word.eq(word | visited)
-            with m.If(self.touched_write & (self.touched_index == i)):
-                m.d.sync += word.eq(self.touched_data)
-            with m.If(all_set):
-                m.d.sync += word.eq(~0)
-            with m.If(self.clearing):
-                m.d.sync += word.eq(0)
+            seen = clears & here
+            put = self.touched_write & (self.touched_index == i)
+            with m.If((sets & here) | seen | back | put | all_set | self.clearing):
+                marked = (word & ~Mux(seen, visited, 0)) | Mux(back, kept, 0) | Mux(sets & here & ~back, visited, 0)
+                changed = Mux(all_set, ~Const(0, len(word)), Mux(put, self.touched_data, marked))
+                m.d.sync += word.eq(Mux(self.clearing, 0, changed))
         m.d.comb += self.touched.eq(Array(self._touched)[self.touched_index])
 
     def _in_word(self, row, i):

@@ -104,8 +104,8 @@ class VectorLists(wiring.Component):
         m.d.comb += [
             self._d_memory.R0_en.eq(self.d_enable),
             self._d_memory.R0_addr.eq(Cat(self.d_index[: self._d_bits], self.d_slot)),
-            Cat(self.d_group, self.d_codes).eq(d_word),
-            Cat(self.x_base, self.x_codes).eq(self._x_memory.R0_data),
+            Cat(self.d_codes, self.d_group).eq(d_word),
+            Cat(self.x_codes, self.x_base).eq(self._x_memory.R0_data),
         ]
         return m
 
@@ -154,7 +154,7 @@ class VectorLists(wiring.Component):
         m.d.comb += [
             memory.W0_en.eq(take & word.any()),
             memory.W0_addr.eq(Cat(count[:index_bits], self._load_slot)),
-            memory.W0_data.eq(Cat(number, word)),
+            memory.W0_data.eq(Cat(word, number)),
         ]
         with m.If(self._close | self.drop):
             m.d.sync += [number.eq(0), count.eq(0)]

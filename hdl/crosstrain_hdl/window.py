@@ -94,10 +94,10 @@ class Window(wiring.Component):
             self.touched_put.eq(self.touched_data_write),
             self.touched_bits.eq(self.write_data),
         ]
-        with m.If(self.touched_index_write):
-            m.d.sync += self.touched_number.eq(self.write_data)
-        with m.If(self.touched_data_read | self.touched_data_write):
-            m.d.sync += self.touched_number.eq(Mux(self.touched_number == last, 0, self.touched_number + 1))
+        advance = self.touched_data_read | self.touched_data_write
+        following = Mux(self.touched_number == last, 0, self.touched_number + 1)
+        with m.If(self.touched_index_write | advance):
+            m.d.sync += self.touched_number.eq(Mux(advance, following, self.write_data))
 
     def _address(self, m):
         """MEM_ADDRESS: written, or advanced by MEM_DATA."""
