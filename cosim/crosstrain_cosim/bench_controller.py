@@ -41,6 +41,7 @@ class Bench:
         self.dut, self.design, self.rng = dut, harness.design(), harness.generator(f"work {name}")
         self.numbers = np.random.default_rng(self.rng.getrandbits(32))
         self.loop = Loop(dut)
+        self.polls = harness.patience() // 5  # of STATUS, before a wait counts as hung
         self.array, self.twin = ArrayTile(self.design, engine="numpy"), ArrayTile(self.design, engine="numpy")
         rng = harness.generator(f"gaps {name}")
         self.agent = Agent(dut, self.design, self.array, rng, gaps=gaps, latency=latency, fault=fault)
@@ -75,7 +76,7 @@ class Bench:
         """Reset, bring-up, registers."""
         await harness.start(self.dut, arr_rails_ok=1)
         self._running = cocotb.start_soon(self._run())
-        await self.call(self.driver.bring_up)
+        await self.call(self.driver.bring_up, self.polls)
         self.reference.compared = len(self.agent.events)
         await self.call(self.driver.configure, **{**QUICK, "timeout": TIMEOUT, **settings})
         if program:
@@ -134,7 +135,7 @@ class Bench:
 
     async def quiet(self, counts: bool = True) -> dict[str, int]:
         """Until idle; compare all state; returns the counters."""
-        await self.call(self.driver.wait_idle)
+        await self.call(self.driver.wait_idle, self.polls)
         counters = await self.call(self.driver.counters)
         self.reference.compare(await self.state(), counters, counts=counts)
         self.check_port()
@@ -172,7 +173,7 @@ async def registers(dut: Any) -> None:
     await harness.start(dut, arr_rails_ok=1)
     cocotb.start_soon(bench._run())
     driver, call, refused, same = bench.driver, bench.call, bench.refused, harness.report.same
-    await call(driver.bring_up)
+    await call(driver.bring_up, bench.polls)
     for register in register_table(bench.design):
         if register.kind in ("constant", "setting", "control"):
             same(register.name, await bench.transport.read_register(register.offset), register.reset_word)
@@ -285,7 +286,7 @@ async def host_access(dut: Any) -> None:
     await bench.work(harness.amount(6), reads=False)
     await bench.quiet(counts=False)
     saved = await call(driver.state) if bench.whole else None
-    await call(driver.clear)
+    await call(driver.clear, bench.polls)
     await bench.quiet(counts=False)
     await call(driver.write_accumulator, *last, -half)
     await call(driver.set_touched_rows, [design.array.rows - 1])
@@ -349,7 +350,7 @@ async def faulty_array(dut: Any) -> None:
     bench = Bench(dut, "faults", 0.2, fault=random_fault(harness.generator("faults")))
     await bench.begin()
     await bench.work(harness.amount(40, 8))
-    await bench.call(bench.driver.wait_idle)
+    await bench.call(bench.driver.wait_idle, bench.polls)
     counters = await bench.call(bench.driver.counters)
     bench.reference.compare(await bench.state(), counters)
     bench.check_port(macro=False)
@@ -392,13 +393,13 @@ async def aborts(dut: Any) -> None:
     driver, call = bench.driver, bench.call
     for number in range(harness.amount(8)):
         await bench.work(harness.amount(3, 1), reads=False, passes=0.0)
-        await call(driver.wait_idle)
+        await call(driver.wait_idle, bench.polls)
         before = await bench.state()
         await call(driver.program_pass)
         if number % 3 == 2:
             await bench.transport.send([1] * bench.design.array.rows, User(op=FrameOp.UPDATE_X).word())
         await Timer(bench.rng.randrange(1, 60) * harness.PERIOD_NS, unit="ns")
-        await call(driver.abort)
+        await call(driver.abort, bench.polls)
         state, counters = await bench.state(), await call(driver.counters)
         harness.report.same("conserved", await call(driver.pulses_are_conserved), True, vector=number)
         for (row, column), value in state["cells"].items():
@@ -409,7 +410,7 @@ async def aborts(dut: Any) -> None:
             harness.report.same("rows left out are touched", touched, True, vector=number, row=row)
         bench.reference.adopt(state)
         if not bench.whole:
-            await call(driver.clear)
+            await call(driver.clear, bench.polls)
     harness.report.same("delivered", counters["delivered"], sum(event.pulses for event in bench.agent.events))
     bench.check_port()
 
@@ -423,7 +424,7 @@ async def reset_in_mid_run(dut: Any) -> None:
     driver, call = bench.driver, bench.call
     for number in range(harness.amount(5, 2)):
         await bench.work(harness.amount(4, 1), reads=False)
-        await call(driver.wait_idle)
+        await call(driver.wait_idle, bench.polls)
         saved = await call(driver.state) if bench.whole else None
         await bench.work(harness.amount(3, 1), reads=False, passes=0.6)
         await Timer(bench.rng.randrange(0, 60) * harness.PERIOD_NS + 3, unit="ns")
@@ -434,7 +435,7 @@ async def reset_in_mid_run(dut: Any) -> None:
         bench.reference.reset()
         bench.reference.old_epoch = True
         pin.value = 1 - active
-        await call(driver.bring_up)
+        await call(driver.bring_up, bench.polls)
         bench.reference.old_epoch = False
         counters = await call(driver.counters)
         harness.report.same("counters after reset", {k: v for k, v in counters.items() if v and k != "stray"}, {})

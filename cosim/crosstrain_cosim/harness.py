@@ -93,8 +93,11 @@ report = Report()
 """The one report of this simulation."""
 
 
-def bench(timeout_us: int = 20_000) -> Callable[[Callable[..., Any]], Any]:
-    """A cocotb test that fails when its comparisons found a difference, and that always leaves a report."""
+def bench(timeout_us: int = 0) -> Callable[[Callable[..., Any]], Any]:
+    """A cocotb test that fails when its comparisons found a difference, and that always leaves a report.
+
+    timeout_us : simulated time; 0 for one that fits the design
+    """
 
     def wrap(function: Callable[..., Any]) -> Any:
         @functools.wraps(function)
@@ -109,7 +112,8 @@ def bench(timeout_us: int = 20_000) -> Callable[[Callable[..., Any]], Any]:
             finally:
                 report.save()
 
-        return cocotb.test(timeout_time=timeout_us, timeout_unit="us")(body)
+        limit = timeout_us or 1_000 + 20 * design().array.rows * design().array.groups
+        return cocotb.test(timeout_time=limit, timeout_unit="us")(body)
 
     return wrap
 

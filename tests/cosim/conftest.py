@@ -28,6 +28,12 @@ def design(request):
 
 
 @pytest.fixture
+def designs():
+    """All of them, by name."""
+    return DESIGNS
+
+
+@pytest.fixture
 def mp8():
     """The small design."""
     return DESIGNS["mp8"]

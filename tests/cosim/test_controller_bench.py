@@ -19,8 +19,9 @@ def test_on_icarus(mp8):
     assert result.ok, result.messages
 
 
-def test_on_verilator(design):
-    result = run(design, "verilator")
+@pytest.mark.parametrize("name", ["odd", "one"])
+def test_on_verilator(designs, name):
+    result = run(designs[name], "verilator")
     assert result.ok, result.messages
 
 
