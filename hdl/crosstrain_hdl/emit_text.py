@@ -1,8 +1,9 @@
 """The text pass of emission: Yosys' Verilog in, the shipped module out.
 
 Yosys writes one regular form, which is all this pass understands: one statement or declaration per line, generated
-names as escaped identifiers. The pass renames, gathers the ports in the header, moves initial values into `initial`
-statements, and reads the bits that nothing else reads, so that every tool takes the text without a warning.
+names as escaped identifiers. The pass renames, gathers the ports in the header and registers of one reset and enable in
+one block, moves initial values into `initial` statements, and reads the bits that nothing else reads, so that every
+tool takes the text without a warning.
 """
 
 import re
@@ -14,6 +15,10 @@ PORT = re.compile(r"^  (input|output) (?:signed )?(\[\d+:\d+\] )?(\w+);$")
 NET = re.compile(r"^  (wire|reg) (?:signed )?(\[\d+:\d+\] )?(\w+)( = .*)?;$")
 REPEAT = re.compile(r"(?<![\w.\[])(\w+(?:\[\d+\])?)(?:, \1(?![\w\[']))+(?=[, ])")
 PIECE = r"(?:\w+(?:\[\d+(?::\d+)?\])?|\d+'h[0-9a-fxz]+)"
+REGISTER = re.compile(
+    r"(?P<edge>  always @.*)\n(?:    if \((?P<reset>!?\w+)\) (?P<clears>.*;)\n    else )?"
+    r"(?(clears)|    )(?:if \((?P<enable>.*?)\) )?(?P<sets>\S.* <= .*;)\n|(?P<other>.*)\n"
+)
 TIE = re.compile(rf"  assign \{{ ({PIECE}(?:, {PIECE})*) \}} = (?:\{{ )?({PIECE}(?:, {PIECE})*)(?: \}})?;")
 CHAIN = re.compile(r"_?\$.*$")
 
@@ -139,6 +144,37 @@ def _text(piece, widths):
     return f"{name}[{low}]" if width == 1 else f"{name}[{low + width - 1}:{low}]"
 
 
+def gathered(body):
+    """Statements of a module, registers with the same edge, reset and enable in one block, where the first stood.
+
+    A block is then one question asked of the whole group, for a reader and for a simulator.
+    """
+    blocks, result = {}, []
+    for found in REGISTER.finditer("\n".join([*body, ""])):
+        if found["other"] is not None:
+            result.append(found["other"])
+            continue
+        key = found["edge"], found["reset"], found["enable"]
+        if key not in blocks:
+            blocks[key] = []
+            result.append(key)
+        blocks[key].append((found["clears"], found["sets"]))
+    return [line for part in result for line in ([part] if isinstance(part, str) else _block(*part, blocks[part]))]
+
+
+def _block(edge, reset, enable, registers):
+    """One block of registers: (statement under reset or None, statement otherwise) each."""
+    if len(registers) == 1:
+        (clear, set_), guard = registers[0], f"if ({enable}) " if enable else ""
+        sets = [f"    {guard}{set_}"] if reset is None else [f"    if ({reset}) {clear}", f"    else {guard}{set_}"]
+        return [edge, *sets]
+    clears, sets = ([f"      {pair[place]}" for pair in registers] for place in (0, 1))
+    guard = f"if ({enable}) begin" if enable else "begin"
+    if reset is None:
+        return [edge, f"    {guard}", *sets, "    end"]
+    return [edge, f"    if ({reset}) begin", *clears, f"    end else {guard}", *sets, "    end"]
+
+
 def rename(line, names):
     """The line with every name replaced; ports of instances (`.name`) and keywords stay as they are."""
 
@@ -183,7 +219,7 @@ def module_text(name, lines, *, names, ports, unread, comment):
             body += [repeated(part) for part in separated(line, widths)]
     text = [f"// {part}".rstrip() for part in comment.strip().split("\n")]
     text += [f"module {name} (", ",\n".join(port_line(port, *header[port]) for port in ports), ");"]
-    text += nets + initials + body
+    text += nets + initials + gathered(body)
     if unread:
         text.append("  wire _unused = &{1'b0, " + ", ".join(unread) + "};")
     return "\n".join([*text, "endmodule", ""])

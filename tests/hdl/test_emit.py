@@ -44,6 +44,16 @@ def first_difference(expected, seen):
 
 
 @pytest.mark.parametrize("profile", PROFILES)
+def test_registers_of_one_reset_and_enable_share_a_block(samples, profile):
+    text = emit(samples.SignedLane(), name="dut", profile=profile)["dut.v"]
+    clears = r"(?: begin\n(?:      .*\n)+    end else| .*;\n    else)"
+    guards = re.findall(rf"^  (always .*)\n    if \((\S+)\){clears} ?(if \(.*?\))?", text, re.MULTILINE)
+    assert len(guards) == text.count("always @") > 2
+    assert len(set(guards)) == len(guards)
+    assert "end else" in text, "nothing was gathered"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_text_equals_component(bench, samples, sample, profile):
     component = getattr(samples, sample)()
