@@ -206,7 +206,9 @@ async def busy_registers(bench: Bench) -> None:
     top = (1 << formats.x - 1) - 1, (1 << formats.d - 1) - 1
     await call(driver.update, [top[0]] * array.rows, 0, [top[1]] * array.columns, 0)
     await call(driver.program_pass)
-    await Timer(100 * harness.PERIOD_NS, unit="ns")
+    for _ in range(bench.polls):
+        if "interlock" in await call(driver.irq_status):
+            break
     same("busy", (await call(driver.fields, "STATUS"))["idle"], 0)
     for name in ("THRESHOLD", "SHIFT", "WIDTH_SET", "GUARD", "MEM_DATA", "TOUCHED_DATA"):
         same(f"{name} while busy is refused", await bench.refused(driver.write, name, 1), True)
