@@ -1,8 +1,6 @@
-"""A C++ compiler, whichever there is: g++ from the system or ziglang (clang) from pip.
+"""A C++ compiler, whichever there is: ziglang (clang) from pip, whose code is half as fast again, or the system's g++.
 
-ziglang makes the faster code, half as fast again, and is the compiled lane's first choice; a simulation that cocotb
-joins wants the system's C++ library and so g++.  `CROSSTRAIN_CXX` overrides both: `g++` (or any compiler command that
-takes its options) or `ziglang`.
+`CROSSTRAIN_CXX` chooses: `ziglang`, `g++`, or any compiler command that takes its options.
 """
 
 from __future__ import annotations
@@ -25,12 +23,12 @@ ZIG = (sys.executable, "-m", "ziglang", "c++", "-fno-sanitize=undefined")
 
 
 @functools.cache
-def compiler(*, library: bool) -> tuple[str, ...]:
-    """Command of the compiler, for a library that Python loads or for a simulation of its own."""
+def compiler() -> tuple[str, ...]:
+    """Command of the compiler."""
     choice = os.environ.get("CROSSTRAIN_CXX", "")
     zig, gcc = importlib.util.find_spec("ziglang") is not None, shutil.which("g++") is not None
     if not choice:
-        choice = "ziglang" if zig and (library or not gcc) else "g++"
+        choice = "ziglang" if zig else "g++"
     if choice == "ziglang" and zig:
         return ZIG
     if choice == "ziglang" or (choice == "g++" and not gcc):
@@ -55,13 +53,13 @@ def run(argv: Sequence[str], *, cwd: Path | None = None) -> str:
     return done.stdout
 
 
-def defines(command: tuple[str, ...], *, timing: bool, trace: bool) -> list[str]:
+def defines(*, timing: bool, trace: bool) -> list[str]:
     """Options that Verilator's C++ wants from every compilation."""
     root = verilator_root()
     flags = {"VERILATOR": 1, "VM_COVERAGE": 0, "VM_SC": 0, "VM_TIMING": timing, "VM_TRACE": trace}
     flags["VM_TRACE_VCD"] = trace
     standard = ["-std=gnu++20", "-fcoroutines"] if timing else ["-std=gnu++17"]
-    if timing and command == ZIG:
+    if timing and compiler() == ZIG:
         standard = ["-std=gnu++20"]  # clang has them without asking
     return [
         "-I.", f"-I{root}/include", f"-I{root}/include/vltstd", "-fPIC", "-w", "-pthread",
@@ -69,8 +67,9 @@ def defines(command: tuple[str, ...], *, timing: bool, trace: bool) -> list[str]
     ]  # fmt: skip
 
 
-def compile_objects(command: tuple[str, ...], jobs: Sequence[tuple[Path, Path, list[str]]]) -> None:
+def compile_objects(jobs: Sequence[tuple[Path, Path, list[str]]]) -> None:
     """Compile (source, object, options) jobs, two at a time."""
+    command = compiler()
 
     def one(job: tuple[Path, Path, list[str]]) -> None:
         source, target, options = job
@@ -80,17 +79,17 @@ def compile_objects(command: tuple[str, ...], jobs: Sequence[tuple[Path, Path, l
         list(pool.map(one, jobs))
 
 
-def runtime_objects(command: tuple[str, ...], names: Sequence[str], *, timing: bool, trace: bool) -> list[Path]:
+def runtime_objects(names: Sequence[str], *, timing: bool, trace: bool) -> list[Path]:
     """Verilator's own library, compiled once for all models: objects of `include/<name>.cpp`."""
     root = verilator_root()
-    options = ["-O2", *defines(command, timing=timing, trace=trace)]
+    options = ["-O2", *defines(timing=timing, trace=trace)]
 
     def build(name: str, folder: Path) -> None:
-        compile_objects(command, [(root / "include" / f"{name}.cpp", folder / f"{name}.o", options)])
+        compile_objects([(root / "include" / f"{name}.cpp", folder / f"{name}.o", options)])
 
     def one(name: str) -> Path:
         text = (root / "include" / f"{name}.cpp").read_text()
-        key = digest(name, text, options, command, compiler_version(command))
+        key = digest(name, text, options, compiler(), compiler_version(compiler()))
         return build_once("runtime", key, functools.partial(build, name)) / f"{name}.o"
 
     with ThreadPoolExecutor(2) as pool:

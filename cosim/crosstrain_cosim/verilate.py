@@ -18,7 +18,7 @@ from crosstrain_cosim.cache import build_once, digest
 from crosstrain_cosim.cxx import compile_objects, compiler, compiler_version, defines, run, runtime_objects
 from crosstrain_hdl.tools import ToolError, verilator_command
 
-MODEL_OPTIONS = ("-O3", "-Wno-fatal", "-Wno-DECLFILENAME")
+MODEL_OPTIONS = ("-O3", "-fno-split", "-Wno-fatal", "-Wno-DECLFILENAME")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,7 @@ class Model:
 
     def key(self, kind: str) -> str:
         """Hash of the model, the tools and what is made of it."""
-        command = compiler(library=kind == "library")
-        tools = (verilator_version(), command, compiler_version(command), cocotb_tools.config.libs_dir)
+        tools = (verilator_version(), compiler(), compiler_version(compiler()), cocotb_tools.config.libs_dir)
         return digest(kind, dataclasses.asdict(self), MODEL_OPTIONS, tools)
 
 
@@ -91,10 +90,10 @@ def listed(makefile: str, name: str) -> list[str]:
     return found[1].replace("\\\n", " ").split() if found else []
 
 
-def objects(model: Model, folder: Path, command: tuple[str, ...]) -> list[str]:
+def objects(model: Model, folder: Path) -> list[str]:
     """Compile what `translate` wrote and the model's own sources; paths of the objects."""
     classes = (folder / "Vtop_classes.mk").read_text()
-    always = [*defines(command, timing=model.timing, trace=model.trace), *model.flags]
+    always = [*defines(timing=model.timing, trace=model.trace), *model.flags]
     jobs = []
     for speed, option in (("FAST", model.optimise), ("SLOW", "-O0")):
         names = [*listed(classes, f"VM_CLASSES_{speed}"), *listed(classes, f"VM_SUPPORT_{speed}")]
@@ -106,7 +105,7 @@ def objects(model: Model, folder: Path, command: tuple[str, ...]) -> list[str]:
         source.write_text(text)
         if name.endswith(".cpp"):
             jobs.append((source, source.with_suffix(".o"), [model.optimise, *always]))
-    compile_objects(command, jobs)
+    compile_objects(jobs)
     return [str(target) for _, target, _ in jobs]
 
 
@@ -115,14 +114,12 @@ def executable(model: Model) -> Path:
     libs = cocotb_tools.config.libs_dir
     driver = (cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp").read_text()
     whole = dataclasses.replace(model, sources={**model.sources, "cocotb_main.cpp": driver})
-    command = compiler(library=False)
-
     def build(folder: Path) -> None:
         library = translate(whole, folder, ["--vpi"])
-        made = objects(whole, folder, command)
-        runtime = runtime_objects(command, library, timing=model.timing, trace=model.trace)
+        made = objects(whole, folder)
+        runtime = runtime_objects(library, timing=model.timing, trace=model.trace)
         run(
-            [*command, "-rdynamic", "-o", str(folder / "simulation"), *made, *map(str, runtime),
+            [*compiler(), "-rdynamic", "-o", str(folder / "simulation"), *made, *map(str, runtime),
              f"-L{libs}", f"-Wl,-rpath,{libs}", "-lcocotbvpi_verilator", "-pthread", "-ldl"]
         )  # fmt: skip
         _keep_only(folder, "simulation")
@@ -132,13 +129,11 @@ def executable(model: Model) -> Path:
 
 def library(model: Model) -> Path:
     """A shared library without cocotb: path of it, built if it is not in the cache."""
-    command = compiler(library=True)
-
     def build(folder: Path) -> None:
         needed = translate(model, folder, [])
-        made = objects(model, folder, command)
-        runtime = runtime_objects(command, needed, timing=model.timing, trace=model.trace)
-        run([*command, "-shared", "-o", str(folder / "model.so"), *made, *map(str, runtime), "-pthread"])
+        made = objects(model, folder)
+        runtime = runtime_objects(needed, timing=model.timing, trace=model.trace)
+        run([*compiler(), "-shared", "-o", str(folder / "model.so"), *made, *map(str, runtime), "-pthread"])
         _keep_only(folder, "model.so")
 
     return build_once("compiled", model.key("library"), build) / "model.so"
