@@ -1,6 +1,6 @@
 """All lanes on one design and seed, held against each other and against the model.
 
-    pins of Icarus = pins of Verilator = C++ host inside Verilator = compiled library = model
+Pins of Icarus = pins of Verilator = C++ host inside Verilator = compiled library = model.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from crosstrain_cosim import scenario
-from crosstrain_cosim.agent import Event
+from crosstrain_cosim.event import Event
 from crosstrain_model import port
 from crosstrain_model.controller import Controller
 from crosstrain_model.design import Design

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from crosstrain_cosim.agent import Event
+from crosstrain_cosim.event import Event
 from crosstrain_model.design import Design
 from crosstrain_model.port import Op
 

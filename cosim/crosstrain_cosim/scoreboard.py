@@ -6,154 +6,24 @@ pulse, results code by code; `Reference.compare` then compares all the state tha
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from crosstrain_cosim import harness
-from crosstrain_cosim.agent import Agent, Event
+from crosstrain_cosim.agent import Agent
+from crosstrain_cosim.event import Event
+from crosstrain_cosim.frame_reader import FrameReader
+from crosstrain_cosim.register_watch import Registers
 from crosstrain_model import frames, port
 from crosstrain_model.controller import Controller
 from crosstrain_model.design import Design
 from crosstrain_model.frames import FrameOp
 from crosstrain_model.port import Op, Status
 from crosstrain_model.pulse import PulseSettings, row_commands
-from crosstrain_model.register import OKAY
-from crosstrain_model.registers import register_table
 
 READS = {FrameOp.FORWARD: Op.FORWARD, FrameOp.BACKWARD: Op.BACKWARD, FrameOp.READ_ROW: Op.READ_ROW}
-
-
-class FrameReader:
-    """Turns beats into frames by the rules of `model.frames`; calls back with what counts."""
-
-    def __init__(
-        self, design: Design, vector: Callable[..., None], program: Callable[[], None], read: Callable[..., None]
-    ):
-        self.design, self.vector, self.program, self.read = design, vector, program, read
-        self.beats: list[int] = []
-        self.user = 0
-        self.x: tuple[list[int], int] | None = None
-        self.errors = 0
-
-    def reset(self) -> None:
-        """Forget what is half there."""
-        self.beats, self.x = [], None
-
-    def beat(self, seen: dict[str, int]) -> None:
-        """One beat was taken."""
-        if not self.beats:
-            self.user = seen["tuser"]
-        self.beats.append(seen["tdata"])
-        if seen["tlast"]:
-            beats, self.beats = self.beats, []
-            self._frame(beats)
-
-    def _frame(self, beats: list[int]) -> None:
-        user, design = self.user, self.design
-        op, row = user & 0xF, user >> 20
-        known = op in FrameOp._value2member_map_ and not (op == FrameOp.READ_ROW and row >= design.array.rows)
-        fits = known and len(beats) == frames.frame_beats(design, FrameOp(op))
-        x, self.x = self.x, None
-        if not fits or (op == FrameOp.UPDATE_D and x is None) or (op != FrameOp.UPDATE_D and x is not None):
-            self.errors += 1
-        if not fits or (op == FrameOp.UPDATE_D and x is None):
-            return
-        codes = self._codes(beats, FrameOp(op))
-        exponent = ((user >> 4 & 0xFF) ^ 0x80) - 0x80
-        if op == FrameOp.UPDATE_X:
-            self.x = codes, exponent
-        elif op == FrameOp.UPDATE_D:
-            assert x is not None
-            self.vector(*x, codes, exponent)
-        elif op == FrameOp.PROGRAM:
-            self.program()
-        else:
-            self.read(FrameOp(op), codes, tag=user >> 12 & 0xFF, row=row)
-
-    def _codes(self, beats: list[int], op: FrameOp) -> list[int]:
-        design = self.design
-        slots = frames.unpack(beats, per_beat=design.stream_codes, bits=frames.slot_bits(design))
-        bits = design.formats.x if op in (FrameOp.UPDATE_X, FrameOp.FORWARD) else design.formats.d
-        half, mask = 1 << (bits - 1), (1 << bits) - 1
-        return [((code & mask) ^ half) - half for code in slots[: frames.frame_codes(design, op)]]
-
-
-class Registers:
-    """Turns register accesses that were answered OKAY into changes of the model."""
-
-    def __init__(self, reference: Reference):
-        self.reference = reference
-        self.names = {register.offset: register.name for register in register_table(reference.design)}
-        self.pending: dict[str, int] = {}
-        self.row = self.column = self.touched = 0
-
-    def address(self, seen: dict[str, int]) -> None:
-        self.pending["write"] = seen["awaddr"]
-
-    def data(self, seen: dict[str, int]) -> None:
-        self.pending["data"] = seen["wdata"]
-
-    def read_address(self, seen: dict[str, int]) -> None:
-        self.pending["read"] = seen["araddr"]
-
-    def written(self, seen: dict[str, int]) -> None:
-        """A write was answered."""
-        if seen["bresp"] != OKAY:
-            return
-        name, word = self.names[self.pending["write"]], self.pending["data"]
-        value = word - (1 << 32) if word >> 31 else word
-        reference, model = self.reference, self.reference.model
-        if name == "THRESHOLD":
-            log2 = reference.design.update.threshold_power_of_two
-            model.configure(threshold=1 << word if log2 else word)
-        elif name in ("SHIFT", "PROGRAM_EVERY"):
-            model.configure(**{name.lower(): value})
-        elif name in ("WIDTH_SET", "WIDTH_RESET", "GUARD", "AMPLITUDE_SET", "AMPLITUDE_RESET"):
-            reference.settings = dataclasses.replace(reference.settings, **{name.lower(): word})
-        elif name == "COMMAND" and word & 2:
-            model.clear()
-        elif name == "COMMAND" and word & 1:
-            reference.frames.reset()
-        elif name == "MEM_ADDRESS":
-            self.row, self.column = word >> 20, (word >> 8 & 0xFFF) * reference.design.array.lanes + (word & 0xFF)
-        elif name == "MEM_DATA":
-            cell = (slice(self.row, self.row + 1), slice(self.column, self.column + 1))
-            if model.ledger is not None:
-                model.ledger.written(cell, model.chi[cell], np.array([[value]]))
-            model.chi[cell] = value
-            model.schedule.touch_all()
-            self._advance()
-        elif name == "TOUCHED_INDEX":
-            self.touched = word
-        elif name == "TOUCHED_DATA":
-            rows = model.schedule.touched[32 * self.touched :][:32]  # a view
-            rows[:] = [word >> bit & 1 for bit in range(len(rows))]
-            self._advance_touched()
-        elif name == "VECTORS_SINCE_PASS":
-            model.schedule.since_pass = word
-
-    def read(self, seen: dict[str, int]) -> None:
-        """A read was answered: windows move on."""
-        if seen["rresp"] != OKAY:
-            return
-        name = self.names[self.pending["read"]]
-        if name == "MEM_DATA":
-            self._advance()
-        elif name == "TOUCHED_DATA":
-            self._advance_touched()
-
-    def _advance(self) -> None:
-        array = self.reference.design.array
-        self.column += 1
-        if self.column == array.columns:
-            self.column, self.row = 0, (self.row + 1) % array.rows
-
-    def _advance_touched(self) -> None:
-        self.touched = (self.touched + 1) % -(-self.reference.design.array.rows // 32)
 
 
 class Reference:

@@ -139,9 +139,7 @@ def _command(
 def station_model(texts: dict[str, str], top: str) -> Model:
     """Verilator build in which cocotb sees the ports of the top, and nothing else: that keeps it fast."""
     control = f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
-    return Model(
-        texts={"public.vlt": control, **texts}, top=top, optimise="-O1", options=("--x-initial", "unique")
-    )
+    return Model(texts={"public.vlt": control, **texts}, top=top, optimise="-O1", options=("--x-initial", "unique"))
 
 
 def _icarus(texts: dict[str, str], top: str, *, dump: bool) -> Path:

@@ -36,8 +36,9 @@ class Unit:
 
     @property
     def bench(self) -> str:
-        """Module with its cocotb tests."""
-        return f"crosstrain_cosim.bench_{self.station}"
+        """Modules with its cocotb tests, joined by commas."""
+        names = [self.station, "controller_faults"] if self.station == "controller" else [self.station]
+        return ",".join(f"crosstrain_cosim.bench_{name}" for name in names)
 
     def settings(self, design: Design, **more: Any) -> dict[str, Any]:
         """Settings for `run_bench`."""

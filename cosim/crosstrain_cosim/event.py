@@ -1,0 +1,40 @@
+"""What happens at the array port: finished commands, and what can go wrong with one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from crosstrain_model.port import Status
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What goes wrong with one command."""
+
+    kind: str
+    """status: ends with `status` after `after` slots or words.  lost: never completes.  late: completes `delay` cycles
+    after its work.  twice: completes a second time.  stray: a completion of another tag comes before its own."""
+    status: int = Status.OK
+    after: int = 0
+    delay: int = 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Event:
+    """One finished command and what it did; equal in every lane."""
+
+    op: int
+    array: int
+    row: int
+    tag: int
+    width: int
+    amplitude: int
+    status: int = Status.OK
+    pulses: int = 0
+    set_counts: tuple[int, ...] = ()
+    """SET pulses fired per device column (pulse commands)."""
+    reset_counts: tuple[int, ...] = ()
+    codes: tuple[int, ...] = ()
+    """Codes in, then codes out (reads)."""
+    fault: str = ""
+    """Kind of the fault that was applied."""

@@ -1,0 +1,266 @@
+"""The sequencer between a stand-in for pulse, a host that reads, and the array agent: what its bench works with.
+
+The model is fed from the pins: commands handed over, commands offered to the array, completions taken.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Any
+
+from crosstrain_cosim import harness
+from crosstrain_cosim.agent import Agent
+from crosstrain_cosim.streams import Loop, Monitor, Sink, Source, Strobe, packed, unpacked
+from crosstrain_model import port
+from crosstrain_model.port import ABORT_TAG, LAST_TAG, Op, Status
+from crosstrain_model.pulse import PulseLedger
+from crosstrain_model.twin.tile import ArrayTile
+
+TIMEOUT = 150
+"""Cycles of silence before a command is given up."""
+
+
+class Pulse:
+    """Stands for the pulse unit: offers commands, then their slots at the pace of the command's width."""
+
+    def __init__(self, dut: Any, rng: random.Random, gaps: float):
+        self.dut, self.rng, self.gaps = dut, rng, gaps
+        self.queue: deque[dict[str, Any]] = deque()
+        self.slots: deque[int] = deque()
+        self.offered = self.slot_offered = False
+        self.wait = 0
+
+    def put(self, row: int, direction: int, width: int, slots: list[int]) -> None:
+        """Queue a command whose slots pulse these device columns."""
+        pulses = sum(slot.bit_count() for slot in slots)
+        amplitude = self.rng.randrange(1 << 16)
+        command = {"row": row, "direction": direction, "width": width, "amplitude": amplitude, "pulses": pulses}
+        self.queue.append({"command": command, "slots": slots})
+
+    @property
+    def idle(self) -> bool:
+        return not self.queue and not self.slots and not self.offered
+
+    def edge(self) -> None:
+        dut = self.dut
+        self.wait = max(0, self.wait - 1)
+        if self.slot_offered and int(dut.slot_ready.value):
+            self.slots.popleft()
+            self.slot_offered, self.wait = False, int(dut.t_width.value)
+            dut.slot_valid.value = 0
+        if int(dut.over.value):
+            self.slots.clear()
+            self.slot_offered = False
+            dut.slot_valid.value = 0
+        if self.offered and int(dut.t_ready.value):
+            taken = self.queue.popleft()
+            self.offered = False
+            dut.t_valid.value = 0
+            self.slots = deque([] if int(dut.cancel.value) else taken["slots"])
+        elif not self.offered and self.queue and not self.slots and not self.wait and self.rng.random() >= self.gaps:
+            for name, value in self.queue[0]["command"].items():
+                getattr(dut, f"t_{name}").value = value
+            dut.t_valid.value = 1
+            self.offered = True
+        if self.slots and not self.slot_offered and not self.wait and self.rng.random() >= self.gaps:
+            dut.slot_columns.value = self.slots[0]
+            dut.slot_last.value = int(len(self.slots) == 1)
+            dut.slot_valid.value = 1
+            self.slot_offered = True
+        dut.pacing.value = int(self.wait > 0)
+        dut.pulse_empty.value = int(self.idle)
+
+    def reset(self) -> None:
+        """What a reset does to the unit."""
+        self.queue.clear()
+        self.slots.clear()
+        self.offered = self.slot_offered = False
+        self.dut.t_valid.value = self.dut.slot_valid.value = 0
+
+
+class Reference:
+    """The model beside the pins."""
+
+    def __init__(self, dut: Any):
+        self.dut = dut
+        self.reset()
+
+    def reset(self) -> None:
+        self.ledger = PulseLedger()
+        self.open: dict[str, Any] | None = None
+        self.due: deque[dict[str, int]] = deque()
+        self.results: deque[dict[str, Any]] = deque()
+        self.commands = self.strays = self.aborts = self.timeouts = self.drains = 0
+        self.words: list[int] = []
+        self.tag = 0
+
+    def train(self, seen: dict[str, int]) -> None:
+        """A pulse command was handed over."""
+        if int(self.dut.cancel.value):
+            self.ledger.drop(seen["pulses"])
+            return
+        self.ledger.issue(seen["pulses"])
+        self._begin({"op": Op.PROGRAM, "array": port.WEIGHTS, **{k: seen[k] for k in ("row", "width", "amplitude")}},
+                    seen["pulses"])  # fmt: skip
+
+    def read(self, seen: dict[str, int]) -> None:
+        """A read was handed over."""
+        row = seen["row"] if seen["op"] == Op.READ_ROW else 0
+        self._begin({"op": seen["op"], "array": port.WEIGHTS, "row": row, "width": 0, "amplitude": 0}, 0)
+        assert self.open is not None
+        self.open["read"] = {"op": seen["op"], "tag": seen["tag"]}
+
+    def _begin(self, command: dict[str, int], pulses: int) -> None:
+        harness.report.same("commands open", int(self.open is not None), 0, command=self.commands)
+        self.due.append({**command, "tag": self.tag})
+        self.open = {"tag": self.tag, "pulses": pulses, "taken": False, "read": None}
+        self.tag = 0 if self.tag == LAST_TAG else self.tag + 1
+
+    def command(self, seen: dict[str, int]) -> None:
+        """The array took a command."""
+        if seen["op"] == Op.ABORT:
+            self.aborts += 1
+            self.drains = True
+            harness.report.same("tag of ABORT", seen["tag"], ABORT_TAG)
+            return
+        self.commands += 1
+        due = self.due.popleft() if self.due else {}
+        for name, value in due.items():
+            harness.report.same(f"arr_cmd_{name}", seen[name], int(value), command=self.commands)
+        harness.report.same("first command is ABORT", self.aborts > 0, True)
+        if self.open is not None:
+            self.open["taken"] = True
+
+    def done(self, seen: dict[str, int]) -> None:
+        """A completion was taken."""
+        if self.open and self.open["taken"] and seen["tag"] == self.open["tag"]:
+            self.ledger.complete(self.open["pulses"], seen["status"], seen["pulses"])
+            self._close(seen["status"])
+        elif self.drains and seen["tag"] == ABORT_TAG:
+            self.drains = False
+            if self.open:
+                self._lose()
+        else:
+            self.strays += 1
+
+    def word(self, seen: dict[str, int]) -> None:
+        """A word of output codes was taken from the array; one that belongs to no open read is stray."""
+        if not (self.open and self.open["read"]):
+            self.strays += 1
+
+    def _lose(self) -> None:
+        assert self.open is not None
+        self.ledger.lose(self.open["pulses"])
+        self._close(Status.TIMEOUT)
+
+    def _close(self, status: int) -> None:
+        if self.open and self.open["read"]:
+            self.results.append({**self.open["read"], "status": status})
+        self.open = None
+        self.due.clear()
+
+    def edge(self) -> None:
+        """A timeout gives the open command up."""
+        if int(self.dut.timed_out.value):
+            self.timeouts += 1
+            if self.open:
+                self._lose()
+
+    def output(self, seen: dict[str, int]) -> None:
+        """A word for the host."""
+        self.words.append(seen["codes"])
+
+    def result(self, seen: dict[str, int]) -> None:
+        """A result for the host."""
+        due = self.results.popleft() if self.results else {}
+        for name in ("op", "tag", "status"):
+            harness.report.same(f"r_{name}", seen[name], due.get(name), command=self.commands)
+
+
+class Bench:
+    """Pins, models and stimulus of one test."""
+
+    def __init__(self, dut: Any, name: str, gaps: float, fault: Any = None, latency: tuple[int, int] = (0, 4)):
+        self.dut, self.design, self.rng = dut, harness.design(), harness.generator(f"commands {name}")
+        self.array = ArrayTile(self.design)
+        self.loop, self.reference = Loop(dut), Reference(dut)
+        rng, reference = harness.generator(f"gaps {name}"), self.reference
+        self.agent = Agent(dut, self.design, self.array, rng, gaps=gaps, latency=latency, fault=fault)
+        payload = ("op", "array", "row", "width", "amplitude", "tag")
+        monitors = (
+            ("arr_done", ("tag", "status", "pulses"), reference.done),
+            ("arr_adc", (), reference.word),
+            ("arr_cmd", payload, reference.command),
+            ("adc", ("codes",), reference.output),
+            ("r", ("op", "tag", "status"), self._result),
+            ("t", ("row", "width", "amplitude", "pulses"), reference.train),
+            ("h", ("op", "row", "tag"), reference.read),
+        )
+        for prefix, fields, seen in monitors:
+            self.loop.monitor(Monitor(dut, prefix, fields, seen))
+        self.loop.monitor(reference)
+        self.pulse = self.loop.driver(Pulse(dut, rng, gaps))
+        self.reads = self.loop.driver(Source(dut, "h", rng, gaps))
+        self.codes = self.loop.driver(Source(dut, "dac", rng, gaps))
+        self.loop.driver(Sink(dut, "adc", rng, gaps))
+        self.loop.driver(Sink(dut, "r", rng, gaps))
+        self.strobe = self.loop.driver(Strobe(dut))
+        self.loop.driver(self.agent)
+
+    def _result(self, seen: dict[str, int]) -> None:
+        self.reference.result(seen)
+        words, self.reference.words = self.reference.words, []
+        last = next((event for event in reversed(self.agent.events) if event.op in port.READ_OPS), None)
+        if seen["status"] != Status.OK or last is None:
+            return
+        outputs = self.design.array.rows if seen["op"] == Op.BACKWARD else self.design.array.columns
+        codes = [c for word in words for c in unpacked(word, self.design.formats.adc, self.design.array.lanes)]
+        wanted = list(last.codes[-outputs:])
+        harness.report.same("output codes", codes[:outputs], wanted, command=self.reference.commands)
+
+    async def begin(self) -> None:
+        """Reset; the array answers the ABORT that follows it."""
+        await harness.start(self.dut, program_enable=1, arr_rails_ok=1, timeout=TIMEOUT, pulse_empty=1)
+        await self.loop.until(lambda: int(self.dut.ready.value) == 1, what="answer to the first ABORT")
+
+    def put_train(self) -> None:
+        """A random pulse command."""
+        rng, columns = self.rng, self.design.array.device_columns
+        slots, mask = [], (1 << columns) - 1
+        for _ in range(rng.randrange(1, self.design.update.max_pulses + 1)):
+            mask = (mask & rng.getrandbits(columns)) or mask & -mask
+            slots.append(mask)
+        self.pulse.put(rng.randrange(self.design.array.rows), rng.randrange(2), rng.randrange(1, 6), slots)
+
+    def put_read(self) -> None:
+        """A random read with its words."""
+        rng, array, formats = self.rng, self.design.array, self.design.formats
+        op = rng.choice(port.READ_OPS)
+        self.reads.put(op=op, row=rng.randrange(array.rows), tag=rng.randrange(256))
+        bits = formats.x if op == Op.FORWARD else formats.d
+        count = {Op.FORWARD: array.rows, Op.BACKWARD: array.columns}.get(op, 0)
+        codes = [rng.randrange(-(1 << bits - 1), 1 << bits - 1) for _ in range(count)]
+        for start in range(0, count, array.lanes):
+            self.codes.put(codes=packed(codes[start : start + array.lanes], port.code_bits(self.design)))
+
+    async def quiet(self) -> None:
+        """Until nothing is under way; compare the counters."""
+        idle = self.pulse, self.reads
+        await self.loop.until(lambda: idle[0].idle and not idle[1].waiting and not self.codes.waiting, what="idle")
+        await self.loop.steps(6)
+        await self.loop.until(lambda: not int(self.dut.busy.value), what="end of busy")
+        await self.loop.steps(3)
+        reference, same = self.reference, harness.report.same
+        for name, value in reference.ledger.wrapped().items():
+            same(name, int(getattr(self.dut, name).value), value, command=reference.commands)
+        same("balance of pulses", reference.ledger.balanced, True, command=reference.commands)
+        same("open pulses", reference.ledger.open, 0, command=reference.commands)
+        same("commands", int(self.dut.commands.value), reference.commands)
+        same("stray", int(self.dut.stray.value), reference.strays)
+        same("missing commands", 0, len(reference.due))
+        same("missing results", 0, len(reference.results))
+
+    def fired(self) -> int:
+        """Pulses that the agent fired."""
+        return sum(event.pulses for event in self.agent.events)
