@@ -100,7 +100,7 @@ def test_the_smoke_test_passes(folder, tmp_path):
     [
         ("sim/mp_8_array.v", r"direction\[c\] \? 1", "direction[c] ? 2", "weight read back"),
         ("sim/mp_8_array.v", r"fired <= fired \+ total\[15:0\]", "fired <= fired", "DELIVERED"),
-        ("sim/mp_8_array.v", r"tag <= arr_cmd_tag", "tag <= arr_cmd_tag + 8'd1", "broken rule"),
+        ("rtl/mp_8_sequencer.v", r"arr_cmd_array <= \{ 2'h0", "arr_cmd_array <= { 2'h1", "broken rule"),
     ],
 )
 def test_the_smoke_test_turns_red(mp8, tmp_path, path, pattern, replacement, says):
