@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from crosstrain.options import add_command
+from crosstrain.options import add_command, path
 
 
 def add(subparsers: Any) -> None:
     """Register the command."""
     parser = add_command(subparsers, "compare", help="hold two training runs against each other", design=False)
-    parser.add_argument("left", metavar="RUN", help="folder of the first run")
-    parser.add_argument("right", metavar="RUN", help="folder of the second run")
+    parser.add_argument("left", metavar="RUN", type=path, help="folder of the first run")
+    parser.add_argument("right", metavar="RUN", type=path, help="folder of the second run")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

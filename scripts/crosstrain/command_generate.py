@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from crosstrain.options import add_command
+from crosstrain.options import add_command, path
 
 FOLDER = "build"
 """Where folders go when nothing is said."""
@@ -24,6 +24,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "-o",
         "--output",
+        type=path,
         metavar="DIR",
         default=FOLDER,
         help=f"folder in which the design's own folder DIR/NAME is made (default: {FOLDER})",

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crosstrain.options import add_command
+from crosstrain.options import add_command, path
 
 if TYPE_CHECKING:
     from crosstrain_model.training.folder import RunFolder
@@ -34,7 +34,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--rate", metavar="ETA", type=float, help="learning rate on the mean of a batch (default 0.1)")
     parser.add_argument("--weight-scale", metavar="W", type=float, help="weight at full-scale conductance (default 1)")
     parser.add_argument("--samples", metavar="N", type=int, help="train on the first N samples only (default all)")
-    parser.add_argument("-o", "--output", metavar="RUN", help="folder of the run: checkpoints, result, picture")
+    parser.add_argument("-o", "--output", metavar="RUN", type=path, help="folder of the run, with its picture")
     parser.add_argument("--resume", action="store_true", help="continue the run in the folder given by -o")
 
 
@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     plan, folder = _request(args)
     training = Run(args.design, plan, tile_factory(plan.through), folder)
+    if folder is not None:
+        folder.write_plan(plan) if args.resume else folder.create(args.design, plan)
     with training_progress(training) as listener:
         training.learn(listener)
     figures = {
@@ -69,10 +71,10 @@ def _request(args: argparse.Namespace) -> tuple[Plan, RunFolder | None]:
     if not args.resume:
         plan = Plan(seed=args.design.seed, **asked)
         if folder is not None:
-            folder.create(args.design, plan)
+            folder.check_free()
         return plan, folder
     if folder is None:
-        raise RunError("train: --resume needs the folder of the run: -o RUN")
+        raise RunError("--resume needs the folder of the run: -o RUN")
     design, stored = folder.read_request()
     if design != args.design:
         raise RunError(f"{folder.path}: was started with another design than {args.source} (see design.toml there)")

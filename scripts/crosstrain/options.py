@@ -6,6 +6,13 @@ import argparse
 from typing import Any
 
 
+def path(text: str) -> str:
+    """Type of an argument that names a file or folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("must name a file or folder")
+    return text
+
+
 def add_command(
     subparsers: Any, name: str, *, help: str, design: bool = True, **keywords: Any
 ) -> argparse.ArgumentParser:
@@ -27,7 +34,7 @@ def add_command(
             default=[],
             help="override a field of the design, as array.rows=13 (repeatable)",
         )
-    parser.add_argument("--json", metavar="FILE", help="write the result to FILE as one JSON object")
+    parser.add_argument("--json", metavar="FILE", type=path, help="write the result to FILE as one JSON object")
     parser.add_argument("--seed", metavar="N", type=int, help="seed of everything drawn at random")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="say more; tracebacks with errors")
     return parser

@@ -27,14 +27,14 @@ class Comparison:
     """Largest difference of a conductance, in units of 2^-20 of the half range."""
 
 
-IGNORED = ("history.seconds",)
-"""What may differ between equal runs: time."""
+IGNORED = ("history.seconds", "request")
+"""What may differ between equal runs: time, and what they were asked, which says through what they ran."""
 
 
 def compare(left: RunFolder, right: RunFolder) -> Comparison:
     """Compare two run folders at their last checkpoints."""
     a, b = _read(left), _read(right)
-    histories = [History.from_arrays(_history(arrays)) for arrays in (a, b)]
+    histories = [_history(folder, arrays) for folder, arrays in ((left, a), (right, b))]
     batch, tile = _first_digest(histories[0], histories[1])
     differing, gap = _conductances(a, b)
     divergence = None
@@ -64,8 +64,11 @@ def _read(folder: RunFolder) -> Arrays:
     return arrays
 
 
-def _history(arrays: Arrays) -> Arrays:
-    return {n.removeprefix("history."): a for n, a in arrays.items() if n.startswith("history.")}
+def _history(folder: RunFolder, arrays: Arrays) -> History:
+    try:
+        return History.from_arrays({n.removeprefix("history."): a for n, a in arrays.items()})
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{folder.checkpoint}: holds no run: {error}") from error
 
 
 def _first_digest(a: History, b: History) -> tuple[int | None, int | None]:

@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 from crosstrain_model.design import Design
 from crosstrain_model.design_file import load_design, resolve_toml
 from crosstrain_model.errors import UserError
-from crosstrain_model.files import FileError, write_bytes_atomic, write_text_atomic
+from crosstrain_model.files import FileError, check_replaceable, write_bytes_atomic, write_text_atomic
 from crosstrain_model.training.plan import Plan
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -49,26 +49,47 @@ class RunFolder:
     def picture(self) -> Path:
         return self.path / "curves.png"
 
-    def create(self, design: Design, plan: Plan) -> None:
-        """Make the folder (its parent must exist) and store what was asked; refuses one that holds a run already."""
-        if self.checkpoint.exists() or (self.path / "plan.json").exists():
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
+
+    def check_free(self) -> None:
+        """Refuse, before any work, a folder that holds anything, or that cannot be made."""
+        if self.plan.exists():
             raise RunError(f"{self.path}: holds a run already; continue it with --resume or name another folder")
+        check_replaceable(self.path)
+
+    def create(self, design: Design, plan: Plan) -> None:
+        """Make the folder (its parent must exist) and store what was asked."""
+        self.check_free()
         try:
             self.path.mkdir(exist_ok=True)
         except OSError as error:
             raise FileError(self.path, error) from error
         write_text_atomic(self.path / "design.toml", resolve_toml(design))
-        write_text_atomic(self.path / "plan.json", json.dumps(dataclasses.asdict(plan), indent=2) + "\n")
+        self.write_plan(plan)
+
+    def write_plan(self, plan: Plan) -> None:
+        """Store the plan, or one with more epochs in its place."""
+        write_text_atomic(self.plan, json.dumps(dataclasses.asdict(plan), indent=2) + "\n")
 
     def read_request(self) -> tuple[Design, Plan]:
         """The design and plan that the run was started with."""
-        path = self.path / "plan.json"
-        if not path.is_file():
+        if not self.plan.is_file():
             raise RunError(f"{self.path}: is no run folder (no plan.json)")
         try:
-            plan = Plan(**json.loads(path.read_text()))
-        except (TypeError, ValueError) as error:
-            raise RunError(f"{path}: {error}") from error
+            stored = json.loads(self.plan.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{self.plan}: is not JSON: {str(error) or type(error).__name__}") from error
+        wanted = {field.name for field in dataclasses.fields(Plan)}
+        found = set(stored) if isinstance(stored, dict) else set()
+        if found != wanted:
+            odd = ", ".join(sorted(found ^ wanted))
+            raise RunError(f"{self.plan}: must hold the fields of a plan and no others; differs in {odd}")
+        try:
+            plan = Plan(**stored)
+        except UserError as error:
+            raise RunError(f"{self.plan}: {error}") from error
         return load_design(str(self.path / "design.toml")), plan
 
     def write_checkpoint(self, arrays: Arrays) -> None:
@@ -81,5 +102,7 @@ class RunFolder:
             return dict(load(self.checkpoint.read_bytes()))
         except FileNotFoundError:
             return None
-        except (SafetensorError, OSError) as error:
-            raise RunError(f"{self.checkpoint}: {error}") from error
+        except OSError as error:
+            raise FileError(self.checkpoint, error) from error
+        except SafetensorError as error:
+            raise RunError(f"{self.checkpoint}: is no checkpoint: {error}") from error

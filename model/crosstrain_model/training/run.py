@@ -6,6 +6,9 @@ steps, then the tiles; after an epoch both are tested.  Reads of the test set ar
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 
@@ -14,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from crosstrain_model.design import Design
+from crosstrain_model.design_file import design_hash
 from crosstrain_model.errors import UserError
 from crosstrain_model.training.data import DATA_SETS
 from crosstrain_model.training.folder import Arrays, RunError, RunFolder
@@ -48,6 +52,10 @@ class Run:
         self.saved_at = time.monotonic()
         if folder is not None and (arrays := folder.read_checkpoint()) is not None:
             self.restore(arrays)
+            if self.history.batches > self.batches:
+                learnt = -(-self.history.batches // self.epoch_batches)
+                bound = f"must be at least the {learnt} that {folder.path} has begun"
+                raise RunError(f"train.epochs = {plan.epochs}: {bound}")
 
     @property
     def batches(self) -> int:
@@ -105,6 +113,7 @@ class Run:
     def arrays(self) -> Arrays:
         """Everything the future depends on: history, both networks' float parameters, every tile."""
         arrays: Arrays = {f"history.{name}": a for name, a in self.history.arrays().items()}
+        arrays["request"] = self._request()
         for side, learner in (("golden", self.golden), ("tiles", self.tiles)):
             for name, tensor in learner.network.state_dict().items():
                 arrays[f"{side}.{name}"] = tensor.numpy()
@@ -115,6 +124,9 @@ class Run:
 
     def restore(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Continue from `arrays()` of a run with the same design and plan."""
+        where = self.folder.checkpoint if self.folder else "checkpoint"
+        if not np.array_equal(arrays.get("request", ()), self._request()):
+            raise RunError(f"{where}: belongs to another design or plan")
         try:
             self.history = History.from_arrays(_under(arrays, "history."))
             for side, learner in (("golden", self.golden), ("tiles", self.tiles)):
@@ -124,8 +136,13 @@ class Run:
                 for k, tile in enumerate(grid.tiles):
                     tile.restore(_under(arrays, f"layer{layer}.tile{k}."))
         except (KeyError, ValueError, RuntimeError) as error:
-            where = self.folder.checkpoint if self.folder else "checkpoint"
             raise RunError(f"{where}: does not fit this run: {error}".split("\n")[0]) from error
+
+    def _request(self) -> npt.NDArray[np.uint8]:
+        """What a checkpoint belongs to: a hash of design and plan, but for the epochs, which may be raised."""
+        plan = dataclasses.asdict(self.plan) | {"epochs": None}
+        text = design_hash(self.design) + json.dumps(plan, sort_keys=True)
+        return np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=np.uint8)
 
 
 def _under(arrays: Mapping[str, npt.NDArray[np.generic]], prefix: str) -> Arrays:

@@ -115,7 +115,57 @@ def test_folders_that_are_no_runs_are_named(tmp_path, design):
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path, design):
+    folder = finished(tmp_path / "a", design).folder
+    for other in ((load_design("mp-8"), PLAN), (design, dataclasses.replace(PLAN, batch=5))):
+        with pytest.raises(RunError, match="belongs to another design or plan"):
+            Run(*other, model_tile, folder)
+
+
+def test_epochs_may_be_raised_but_not_below_what_is_learnt(tmp_path, design):
+    folder = finished(tmp_path / "a", design).folder
+    more = Run(design, dataclasses.replace(PLAN, epochs=3), model_tile, folder)
+    assert (more.history.batches, more.batches) == (12, 18)
+    with pytest.raises(RunError, match=r"train\.epochs = 1: must be at least the 2"):
+        Run(design, dataclasses.replace(PLAN, epochs=1), model_tile, folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 90_000, "is not JSON"),
+        ("{", "is not JSON"),
+        ("[]", "must hold the fields of a plan"),
+        ("{}", "must hold the fields of a plan"),
+        ('"epochs"', "must hold the fields of a plan"),
+    ],
+)
+def test_damaged_plans_are_named(tmp_path, design, text, told):
+    folder = RunFolder(tmp_path / "a")
+    folder.create(design, PLAN)
+    folder.plan.write_text(text)
+    with pytest.raises(RunError, match=told):
+        folder.read_request()
+
+
+def test_a_plan_out_of_bounds_is_named(tmp_path, design):
+    folder = RunFolder(tmp_path / "a")
+    folder.create(design, PLAN)
+    folder.plan.write_text(folder.plan.read_text().replace('"batch": 10', '"batch": 0'))
+    with pytest.raises(RunError, match=r"plan\.json: train\.batch = 0: must be 1\.\.4096"):
+        folder.read_request()
+
+
+def test_a_folder_of_somebody_else_is_not_touched(tmp_path, design):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "design.toml").write_text("mine")
+    with pytest.raises(OSError, match="is not empty"):
+        RunFolder(tmp_path / "mine").create(design, PLAN)
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["design.toml"]
+
+
+def test_a_foreign_checkpoint_is_no_run(tmp_path, design):
     finished(tmp_path / "a", design)
-    other = load_design("mp-8")
-    with pytest.raises(RunError, match="does not fit this run"):
-        Run(other, PLAN, model_tile, RunFolder(tmp_path / "a"))
+    folder = finished(tmp_path / "b", design).folder
+    folder.write_checkpoint({"weights": np.zeros(3)})
+    with pytest.raises(RunError, match=r"b/checkpoint\.safetensors: holds no run"):
+        compare(RunFolder(tmp_path / "a"), folder)

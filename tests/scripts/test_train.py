@@ -1,0 +1,120 @@
+"""`crosstrain train` and `compare`, from the command line: figures, folders, resumption, refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from crosstrain.cli import main
+
+SHORT = ["mp-64", "--epochs", "1", "--samples", "60"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_figures_of_a_run(capsys):
+    assert main(["train", *SHORT, "-o", "run", "--json", "r.json"]) == 0
+    figures = json.loads(Path("r.json").read_text())
+    assert figures["command"] == "train"
+    assert figures["ok"] is True
+    asked = {"scheme": "mp", "network": "mlp", "data": "digits", "through": "model"}
+    assert asked.items() <= figures.items()
+    for name in ("accuracy", "golden_accuracy", "samples_per_second"):
+        assert figures[name] > 0
+    assert figures["mismatches"] == 0
+    assert figures["updates"] > 0
+    files = ["checkpoint.safetensors", "curves.png", "design.toml", "plan.json", "result.json"]
+    assert sorted(os.listdir("run")) == files
+    assert "golden FP32" in capsys.readouterr().out
+
+
+def test_a_run_through_verilog_equals_one_through_the_model():
+    fields = ("array.rows=13", "array.columns=7", "array.lanes=3", "array.pair=push-pull", "converters.adc_noise=0.7")
+    shape = [word for field in fields for word in ("--set", field)]
+    short = ["mp-8", *shape, "--epochs", "1", "--samples", "40"]
+    assert main(["train", *short, "-o", "model"]) == 0
+    assert main(["train", *short, "-o", "rtl", "--through", "rtl"]) == 0
+    assert main(["compare", "model", "rtl", "--json", "c.json"]) == 0
+    assert json.loads(Path("c.json").read_text())["divergence"] is None
+
+
+def test_runs_that_differ():
+    assert main(["train", *SHORT, "-o", "a"]) == 0
+    assert main(["train", *SHORT, "-o", "b", "--seed", "9"]) == 0
+    assert main(["compare", "a", "b"]) == 1
+
+
+def test_raised_epochs_are_kept():
+    assert main(["train", *SHORT, "-o", "a"]) == 0
+    assert main(["train", "mp-64", "-o", "a", "--resume", "--epochs", "2"]) == 0
+    assert json.loads(Path("a/plan.json").read_text())["epochs"] == 2
+    assert main(["train", "mp-64", "--epochs", "2", "--samples", "60", "-o", "b"]) == 0
+    assert main(["compare", "a", "b"]) == 0
+
+
+def test_kill_and_resume():
+    """SIGKILL in the middle of learning, seen by a checkpoint that is there and a result that is not."""
+    long = ["mp-64", "--epochs", "40", "--samples", "1400"]
+    code = "import sys; from crosstrain_model.training import run; run.CHECKPOINT_SECONDS = 0.05;"
+    code += "from crosstrain.cli import main; sys.exit(main(sys.argv[1:]))"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([sys.executable, "-c", code, "train", *long, "-o", "killed"], **quiet)
+    deadline = time.monotonic() + 120
+    while not os.path.exists("killed/checkpoint.safetensors"):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not os.path.exists("killed/result.json")
+    assert main(["train", "mp-64", "-o", "killed", "--resume"]) == 0
+    assert main(["train", *long, "-o", "whole"]) == 0
+    assert main(["compare", "killed", "whole"]) == 0
+
+
+REFUSALS = [
+    (["train", "mp-8", "--epochs", "0"], "train.epochs = 0: must be 1..10000"),
+    (["train", "mp-8", "--batch", "0"], "train.batch = 0: must be 1..4096"),
+    (["train", "mp-8", "--rate", "nan"], "train.rate = nan: must be 1e-09..1000.0"),
+    (["train", "mp-8", "--network", "nope"], 'train.network = "nope": must be one of mlp'),
+    (["train", "mp-8", "--data", "nope"], 'train.data = "nope": must be one of digits'),
+    (["train", "mp-8", "--through", "air"], 'train.through = "air": must be one of model, rtl'),
+    (["train", "mp-8", "--resume"], "--resume needs the folder of the run: -o RUN"),
+    (["train", "mp-8", "--resume", "-o", "none"], "none: is no run folder (no plan.json)"),
+    (["train", "mp-8", "-o", ""], "train: argument -o/--output: must name a file or folder"),
+    (["train", "mp-8", "-o", "no/such/run"], "no/such/run: "),
+    (["compare", "none", "none"], "none: is no run folder (no plan.json)"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), REFUSALS)
+def test_refusals(capsys, arguments, line):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"crosstrain: {line}")
+    assert said.count("\n") == 1
+    assert os.listdir(".") == []
+
+
+def test_a_refused_run_leaves_nothing_behind(capsys):
+    assert main(["train", "mp-8", "--samples", "5", "-o", "run"]) == 2
+    assert "train.batch = 10: must be at most the 5 training samples" in capsys.readouterr().err
+    assert os.listdir(".") == []
+
+
+def test_a_resumed_run_keeps_its_plan(capsys):
+    assert main(["train", *SHORT, "-o", "a"]) == 0
+    for option, value in (("--batch", "5"), ("--rate", "0.2")):
+        assert main(["train", "mp-64", "-o", "a", "--resume", option, value]) == 2
+        assert f"a: was started with {option[2:]} = " in capsys.readouterr().err
+    assert main(["train", "mp-8", "-o", "a", "--resume"]) == 2
+    assert "was started with another design" in capsys.readouterr().err
