@@ -84,7 +84,14 @@ def _sources(paths: list[str]) -> dict[str, str]:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"--rtl {name}: two files have this name")
-    return {Path(path).name: Path(path).read_text() for path in paths}
+    return {Path(path).name: _text(path) for path in paths}
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"--rtl {path}: is not Verilog text") from None
 
 
 def _say(result: Result) -> None:

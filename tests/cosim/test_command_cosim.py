@@ -38,6 +38,14 @@ def test_verilog_from_outside(tmp_path, invert):
         assert (status, result["ok"]) == ((0, True) if name == "good" else (1, False))
 
 
+def test_binary_file_is_one_line(tmp_path, capsys):
+    (tmp_path / "top.v").write_bytes(b"\x7fELF\xff\xfe")
+    assert main(["cosim", "mp-8", "--rtl", str(tmp_path / "top.v")]) == 2
+    error = capsys.readouterr().err
+    assert "top.v: is not Verilog text" in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
