@@ -90,7 +90,8 @@ def test_row_batches_and_single_rows_are_one(engine):
     assert delivered.tolist() == [apart.program_row(int(r), c) for r, c in zip(rows, counts, strict=True)]
     assert delivered.tolist() == (2 * np.abs(counts).sum(axis=1)).tolist()
     assert np.array_equal(together.g, apart.g)
-    assert together.counters.tolist() == apart.counters.tolist() == [0, 0, 0, 8, 0]  # two phases each; the empty row is no event
+    # Two phases of each row are two events; the empty row is none.
+    assert together.counters.tolist() == apart.counters.tolist() == [0, 0, 0, 8, 0]
 
 
 def test_tiles_in_any_order_and_interleaved():
