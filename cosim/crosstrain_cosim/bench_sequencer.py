@@ -14,7 +14,7 @@ from crosstrain_cosim import harness
 from crosstrain_cosim.event import Event, Fault
 from crosstrain_cosim.sequencer_bench import TIMEOUT, Bench
 from crosstrain_model import port
-from crosstrain_model.port import LAST_TAG, Status
+from crosstrain_model.port import LAST_TAG, Op, Status
 
 COMMANDS = 60
 
@@ -28,6 +28,7 @@ async def at_random(dut: Any) -> None:
         bench.put_train() if bench.rng.random() < 0.6 else bench.put_read()
     await bench.quiet()
     harness.report.same("delivered", int(dut.delivered.value), bench.fired())
+    harness.report.same("errors of the array", bench.reference.errors, 0)
     harness.report.same("timeouts", bench.reference.timeouts, 0)
     harness.report.same("failed", int(dut.failed.value), 0)
 
@@ -81,7 +82,8 @@ async def interlock(dut: Any) -> None:
         pin.value = 0
         await Timer(1, unit="ns")
         harness.report.same("prog_enable without rails or switch", int(dut.arr_prog_enable.value), 0)
-        await bench.loop.steps(bench.rng.randrange(1, 40))
+        await bench.loop.steps(port.INTERLOCK_CYCLES + bench.rng.randrange(40))
+        await bench.loop.until(lambda: not int(dut.arr_cmd_valid.value), what="end of the offer that was there before")
         commands = bench.reference.commands
         await bench.loop.steps(10)
         harness.report.same("commands while disabled", bench.reference.commands, commands)
@@ -93,7 +95,7 @@ async def interlock(dut: Any) -> None:
 
 @harness.bench()
 async def aborts(dut: Any) -> None:
-    """Aborts of the host at any time, in trains and in reads."""
+    """Aborts of the host at any time, in trains and in reads; none of them is an error of the array."""
     bench = Bench(dut, "aborts", 0.2, latency=(0, 15))
     await bench.begin()
     for _ in range(COMMANDS // 2):
@@ -105,6 +107,26 @@ async def aborts(dut: Any) -> None:
     await bench.quiet()
     harness.report.same("delivered", int(dut.delivered.value), bench.fired())
     harness.report.same("aborts were met", bench.reference.aborts > 5, True)
+    harness.report.same("errors of the array", bench.reference.errors, 0)
+
+
+@harness.bench()
+async def aborts_in_the_words_of_a_read(dut: Any) -> None:
+    """The array finishes a read before it takes the ABORT and says OK, but words of it were dropped: it is aborted."""
+    bench = Bench(dut, "words", 0.5)
+    await bench.begin()
+    reference = bench.reference
+    for _ in range(10 * COMMANDS):
+        commands = reference.commands
+        bench.put_read(Op.READ_ROW)
+        await bench.loop.until(lambda at=commands: reference.commands > at, what="read")  # type: ignore[misc]
+        await bench.loop.steps(bench.rng.randrange(3))
+        bench.strobe.fire(host_abort=1)
+        await bench.quiet()
+        if reference.cut == 5:
+            break
+    harness.report.same("reads that lost words and were completed as good", reference.cut, 5)
+    harness.report.same("errors of the array", reference.errors, 0)
 
 
 @harness.bench()

@@ -91,7 +91,7 @@ class Reference:
         self.open: dict[str, Any] | None = None
         self.due: deque[dict[str, int]] = deque()
         self.results: deque[dict[str, Any]] = deque()
-        self.commands = self.strays = self.aborts = self.timeouts = self.drains = 0
+        self.commands = self.strays = self.aborts = self.timeouts = self.drains = self.errors = self.cut = 0
         self.words: list[int] = []
         self.tag = 0
 
@@ -109,12 +109,13 @@ class Reference:
         row = seen["row"] if seen["op"] == Op.READ_ROW else 0
         self._begin({"op": seen["op"], "array": port.WEIGHTS, "row": row, "width": 0, "amplitude": 0}, 0)
         assert self.open is not None
-        self.open["read"] = {"op": seen["op"], "tag": seen["tag"]}
+        self.open["read"] = {"op": seen["op"], "tag": seen["tag"], "passed": 0}
+        self.open["dropped"] = 0
 
     def _begin(self, command: dict[str, int], pulses: int) -> None:
         harness.report.same("commands open", int(self.open is not None), 0, command=self.commands)
         self.due.append({**command, "tag": self.tag})
-        self.open = {"tag": self.tag, "pulses": pulses, "taken": False, "read": None}
+        self.open = {"tag": self.tag, "pulses": pulses, "taken": False, "read": None, "stopped": False}
         self.tag = 0 if self.tag == LAST_TAG else self.tag + 1
 
     def command(self, seen: dict[str, int]) -> None:
@@ -136,7 +137,7 @@ class Reference:
         """A completion was taken."""
         if self.open and self.open["taken"] and seen["tag"] == self.open["tag"]:
             self.ledger.complete(self.open["pulses"], seen["status"], seen["pulses"])
-            self._close(seen["status"])
+            self._close(self._status(seen["status"]))
         elif self.drains and seen["tag"] == ABORT_TAG:
             self.drains = False
             if self.open:
@@ -144,10 +145,22 @@ class Reference:
         else:
             self.strays += 1
 
+    def _status(self, status: int) -> int:
+        """A read that the array finished before it saw the ABORT is aborted all the same, if that cost it words."""
+        assert self.open is not None
+        if self.open["read"] and self.open["dropped"] and status in (Status.OK, Status.SATURATED):
+            self.cut += 1
+            return Status.ABORTED
+        return status
+
     def word(self, seen: dict[str, int]) -> None:
-        """A word of output codes was taken from the array; one that belongs to no open read is stray."""
+        """A word of output codes was taken from the array: for the host, or dropped from the abort on, or stray."""
         if not (self.open and self.open["read"]):
             self.strays += 1
+        elif self.open["stopped"]:
+            self.open["dropped"] += 1
+        else:
+            self.open["read"]["passed"] += 1
 
     def _lose(self) -> None:
         assert self.open is not None
@@ -161,7 +174,10 @@ class Reference:
         self.due.clear()
 
     def edge(self) -> None:
-        """A timeout gives the open command up."""
+        """A timeout gives the open command up; an abort of the host stops it from the next cycle on."""
+        self.errors += int(self.dut.array_error.value)
+        if self.open and int(self.dut.host_abort.value):
+            self.open["stopped"] = True
         if int(self.dut.timed_out.value):
             self.timeouts += 1
             if self.open:
@@ -176,6 +192,7 @@ class Reference:
         due = self.results.popleft() if self.results else {}
         for name in ("op", "tag", "status"):
             harness.report.same(f"r_{name}", seen[name], due.get(name), command=self.commands)
+        harness.report.same("words of a read", len(self.words), due.get("passed"), command=self.commands)
 
 
 class Bench:
@@ -233,10 +250,10 @@ class Bench:
             slots.append(mask)
         self.pulse.put(rng.randrange(self.design.array.rows), rng.randrange(2), rng.randrange(1, 6), slots)
 
-    def put_read(self) -> None:
-        """A random read with its words."""
+    def put_read(self, op: Op | None = None) -> None:
+        """A read with its words, random but for what is given."""
         rng, array, formats = self.rng, self.design.array, self.design.formats
-        op = rng.choice(port.READ_OPS)
+        op = rng.choice(port.READ_OPS) if op is None else op
         self.reads.put(op=op, row=rng.randrange(array.rows), tag=rng.randrange(256))
         bits = formats.x if op == Op.FORWARD else formats.d
         count = {Op.FORWARD: array.rows, Op.BACKWARD: array.columns}.get(op, 0)

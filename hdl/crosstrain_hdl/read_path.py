@@ -20,7 +20,7 @@ class ReadPath(wiring.Component):
     complete, status : In, strobe: it has ended, with what status
     lose : In(1), strobe: it was given up
     free : Out(1), a read may start
-    wrong : Out(1), with complete: the words were not as many as they must be
+    wrong : Out(1), with complete: the array's words, dropped ones included, were not as many as they must be
     waiting : Out(1), it is the host that has to give or to take a word
     progress : Out(1), a word goes to or comes from the array
     stray : Out(1), a word comes that nothing waits for
@@ -78,6 +78,7 @@ class ReadPath(wiring.Component):
         self._dac_left = Signal(range(self.most + 1))
         self._adc_left = Signal(range(self.most + 1))
         self._mistaken = Signal()  # a word too many, or marked wrongly
+        self._dropped = Signal()  # a word of the open read was kept from the host
         self._full = Signal()  # the result is there
         with m.If(self.complete | self.lose):
             m.d.sync += self._open.eq(0)
@@ -85,7 +86,8 @@ class ReadPath(wiring.Component):
         self._output_codes(m)
         self._result(m)
         with m.If(self.start):
-            m.d.sync += [self._open.eq(1), self._mistaken.eq(0), self.r_op.eq(self.op), self.r_tag.eq(self.tag)]
+            m.d.sync += [self._open.eq(1), self._mistaken.eq(0), self._dropped.eq(0)]
+            m.d.sync += [self.r_op.eq(self.op), self.r_tag.eq(self.tag)]
             with m.Switch(self.op):
                 for op in (Op.FORWARD, Op.BACKWARD, Op.READ_ROW):
                     with m.Case(op):
@@ -116,39 +118,50 @@ class ReadPath(wiring.Component):
             m.d.sync += self._dac_left.eq(self._dac_left - 1)
 
     def _output_codes(self, m):
-        """Into the register while the read runs; everything else the array sends is taken and dropped."""
+        """Into the register while the read runs; everything else the array sends is taken and dropped.
+
+        What is dropped of a read that is being aborted is counted all the same: the array may have finished before it
+        sees the ABORT, and is then judged by what it sent, not by what became of it here.
+        """
+        owed = Signal()
         wanted = Signal()
+        dropping = Signal()
+        drop = Signal()
         last = Signal()
         self._fetch = Signal()
         m.d.comb += [
-            wanted.eq(self._open & self.running & (self._adc_left != 0)),
+            owed.eq(self._open & (self._adc_left != 0)),
+            wanted.eq(owed & self.running),
+            dropping.eq(self._open & self.stopped),
             last.eq(self._adc_left == 1),
             self.arr_adc_ready.eq(~wanted | ~self.adc_valid | self.adc_ready),
             self._fetch.eq(wanted & self.arr_adc_valid & self.arr_adc_ready),
-            self.stray.eq(self.arr_adc_valid & ~wanted & ~(self._open & self.stopped)),
+            drop.eq(dropping & self.arr_adc_valid),
+            self.stray.eq(self.arr_adc_valid & ~wanted & ~dropping),
         ]
         with m.If(self.adc_ready):
             m.d.sync += self.adc_valid.eq(0)
         with m.If(self._fetch):
-            m.d.sync += [
-                self.adc_valid.eq(1),
-                self.adc_codes.eq(self.arr_adc_codes),
-                self.adc_last.eq(last),
-                self._adc_left.eq(self._adc_left - 1),
-            ]
-        with m.If((self._fetch & (self.arr_adc_last != last)) | (self.stray & self._open)):
+            m.d.sync += [self.adc_valid.eq(1), self.adc_codes.eq(self.arr_adc_codes), self.adc_last.eq(last)]
+        with m.If(drop):
+            m.d.sync += self._dropped.eq(1)
+        with m.If(self._fetch | (drop & owed)):
+            m.d.sync += self._adc_left.eq(self._adc_left - 1)
+        with m.If(((self._fetch | drop) & (self.arr_adc_last != last)) | (drop & ~owed) | (self.stray & self._open)):
             m.d.sync += self._mistaken.eq(1)
 
     def _result(self, m):
         good = Signal()
+        status = Signal(STATUS_BITS)
         m.d.comb += [
             good.eq((self.status == Status.OK) | (self.status == Status.SATURATED)),
             self.wrong.eq(self.complete & good & ((self._adc_left != 0) | self._mistaken)),
+            status.eq(Mux(good & self._dropped, Status.ABORTED, self.status)),
             self.r_valid.eq(self._full & ~self.adc_valid),
         ]
         with m.If(self.r_valid & self.r_ready):
             m.d.sync += self._full.eq(0)
         with m.If(self.complete):
-            m.d.sync += [self._full.eq(1), self.r_status.eq(Mux(self.wrong, Status.PROTOCOL, self.status))]
+            m.d.sync += [self._full.eq(1), self.r_status.eq(Mux(self.wrong, Status.PROTOCOL, status))]
         with m.If(self.lose):
             m.d.sync += [self._full.eq(1), self.r_status.eq(Status.TIMEOUT)]

@@ -27,6 +27,7 @@ class Macro:
     deaf            cycles for which the command is not taken
     slow            cycles of extra time before the completion
     words           ADC words to return instead of those due
+    last            place of the word that is marked as the last, instead of the last one's
     """
 
     def __init__(self, tile, rng, patience):
@@ -121,7 +122,8 @@ class Macro:
         given = command["fault"].get("words", due)
         bits = self.tile.array.lanes * self.tile.formats.adc
         command["words"] = [self.random.getrandbits(bits) for _ in range(given)]
-        self.words = [(word, index == due - 1) for index, word in enumerate(command["words"])]
+        last = command["fault"].get("last", due - 1)
+        self.words = [(word, index == last) for index, word in enumerate(command["words"])]
         command["timer"] = command["fault"].get("slow", 0)
 
     def _end(self, command):

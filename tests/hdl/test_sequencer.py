@@ -312,6 +312,75 @@ def test_abort_of_the_host_in_a_read_gives_a_result_and_the_next_read_is_whole(n
     assert bench.broken == []
 
 
+def aborted_read(condition, fault, *, deaf=0):
+    """Three reads; in the second the host aborts in the cycle after `condition`, and the array finishes it still.
+
+    fault : of the second read, as `Macro` takes it
+    deaf : cycles from the first read's on in which the array takes no command; it is 30 from the second's on
+    """
+    bench = ArraySide(CONFIGURATIONS["13x7"], seed=20, patience=1.0)
+    bench.reads = [(Op.READ_ROW, row, 70 + row, []) for row in (4, 5, 6)]
+    bench.macro.faults = {1: fault | {"deaf": deaf}, 2: {"deaf": 30}}
+    bench.when = [(condition, lambda bench, ctx: ctx.set(bench.hardware.sequencer.host_abort, 1))]
+    bench.run()
+    reads = [c for c in bench.macro.commands if c["op"] != Op.ABORT]
+    assert [c["op"] for c in bench.macro.commands] == [Op.ABORT, Op.READ_ROW, Op.READ_ROW, Op.ABORT, Op.READ_ROW]
+    assert reads[1]["outcome"][0] == fault.get("status", Status.OK)  # it was not stopped
+    assert [tag for _, tag, *_ in bench.results] == [74, 75, 76]
+    assert [bench.results[place][2] for place in (0, 2)] == [Status.OK] * 2
+    _, _, status, words = bench.results[1]
+    for command, result, count in zip(reads, bench.results, (3, len(words), 3), strict=True):
+        assert [word for word, _ in result[3]] == command["words"][:count]
+    assert bench.seen_events["timed_out"] == 0
+    return bench, status, len(words)
+
+
+def while_offered(bench, pins):
+    return pins["arr_cmd_valid"] and pins["arr_cmd_row"] == 5
+
+
+def at_the_word(place):
+    """Condition: so many words of the second read have come, this one included; three came before them."""
+
+    def condition(bench, pins):
+        return sum(p["arr_adc_valid"] and p["arr_adc_ready"] for p in bench.trace) == 3 + place
+
+    return condition
+
+
+@pytest.mark.parametrize(
+    ("condition", "deaf", "passed", "status"),
+    [
+        (while_offered, 40, 0, Status.ABORTED),
+        (while_offered, 0, 1, Status.ABORTED),
+        (at_the_word(1), 0, 2, Status.ABORTED),
+        (at_the_word(2), 0, 3, Status.OK),  # the last word passes in the cycle of the strobe
+        (at_the_word(3), 0, 3, Status.OK),
+    ],
+)
+def test_a_read_that_the_array_finishes_under_an_abort_is_good_only_when_whole(condition, deaf, passed, status):
+    bench, *result = aborted_read(condition, {"slow": 5}, deaf=deaf)
+    assert result == [status, passed]
+    assert (bench.seen_events["array_error"], bench.counters["stray"], bench.broken) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "broken"),
+    [
+        ({"words": 2}, Status.PROTOCOL, ["DONE_EARLY"]),
+        ({"words": 4}, Status.PROTOCOL, ["ADC_COUNT"]),
+        ({"last": 1}, Status.PROTOCOL, ["ADC_COUNT"]),
+        ({"status": Status.SATURATED}, Status.ABORTED, []),
+        ({"status": Status.VERIFY}, Status.VERIFY, []),
+    ],
+)
+def test_what_the_array_does_wrong_under_an_abort_is_reported(fault, status, broken):
+    bench, *result = aborted_read(while_offered, fault | {"slow": 5})
+    assert result == [status, 1]
+    assert bench.seen_events["array_error"] == 1
+    assert bench.broken == broken
+
+
 def test_abort_of_the_host_at_rest_is_sent_and_harmless():
     tile = CONFIGURATIONS["13x7"]
     bench = ArraySide(tile, seed=14)
