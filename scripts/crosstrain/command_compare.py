@@ -22,6 +22,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from crosstrain_model.training.folder import RunFolder
 
     found = compare(RunFolder(Path(args.left)), RunFolder(Path(args.right)))
+    if found.asked is not None:
+        print(f"the runs were not asked the same: {found.asked}")
     if found.divergence is None:
         print("equal: every pulse, accumulator, conductance and float parameter")
     else:
@@ -32,6 +34,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "ok": found.divergence is None,
         "divergence": found.divergence,
+        "asked": found.asked,
         "batch": found.batch,
         "tile": found.tile,
         "accuracy": list(found.accuracy),

@@ -16,7 +16,7 @@ COLUMNS = (
     ("rows x columns", "{rows} x {columns}"),
     ("lanes", "{lanes}"),
     ("bits x/d/ADC/accumulator", "{x}/{d}/{adc}/{accumulator}"),
-    ("memory bits", "{memory_bits:,}"),
+    ("accumulator bits", "{memory_bits:,}"),
     ("cycles per vector", "{cycles_per_vector:,}"),
 )
 """Heading and content of the table's columns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,8 @@ PLAN_OPTIONS = ("network", "data", "through", "epochs", "batch", "rate", "weight
 def add(subparsers: Any) -> None:
     """Register the command."""
     parser = add_command(subparsers, "train", help="train a network on analog tiles, beside a golden FP32 run")
-    parser.add_argument("--network", metavar="N", help="network to train (default mlp)")
-    parser.add_argument("--data", metavar="D", help="data set (default digits)")
+    parser.add_argument("--network", metavar="N", help="network to train: mlp, features-32-classes (default)")
+    parser.add_argument("--data", metavar="D", help="data set: digits, of scikit-learn (default)")
     parser.add_argument(
         "--through",
         metavar="WHAT",
@@ -44,9 +45,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from crosstrain_model.training.run import Run
 
     plan, folder = _request(args)
+    if plan.through == "rtl":
+        print("preparing the Verilog of the tiles; compiling it, the first time, takes a minute", file=sys.stderr)
     training = Run(args.design, plan, tile_factory(plan.through), folder)
     if folder is not None:
         folder.write_plan(plan) if args.resume else folder.create(args.design, plan)
+    print(_told(training), file=sys.stderr)
     with training_progress(training) as listener:
         training.learn(listener)
     figures = {
@@ -93,6 +97,15 @@ def tile_factory(through: str) -> TileFactory:
     from crosstrain_model.tile import ModelTile
 
     return lambda design, seed, tile: ModelTile(design, seed=seed, tile=tile)
+
+
+def _told(training: Run) -> str:
+    """One line about what is about to be trained on what."""
+    device, grids = training.design.device, training.tiles.grids
+    spread = f"sigma_dd {device.sigma_dd:g}, sigma_cc {device.sigma_cc:g}, sigma_b {device.sigma_b:g}"
+    array, tiles = training.design.array, sum(len(grid.tiles) for grid in grids)
+    shape = f"{tiles} tiles of {array.rows} x {array.columns}"
+    return f"{training.plan.network} on {shape}: {device.kind} devices of {device.states} states, {spread}"
 
 
 def _finish(training: Run, folder: RunFolder, figures: dict[str, Any]) -> None:

@@ -46,10 +46,11 @@ def test_a_run_through_verilog_equals_one_through_the_model():
     assert json.loads(Path("c.json").read_text())["divergence"] is None
 
 
-def test_runs_that_differ():
+def test_runs_that_differ(capsys):
     assert main(["train", *SHORT, "-o", "a"]) == 0
     assert main(["train", *SHORT, "-o", "b", "--seed", "9"]) == 0
     assert main(["compare", "a", "b"]) == 1
+    assert "the runs were not asked the same: seed 1 and 9" in capsys.readouterr().out
 
 
 def test_raised_epochs_are_kept():

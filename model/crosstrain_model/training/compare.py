@@ -15,6 +15,8 @@ class Comparison:
     """What differs between run A and run B; `divergence` is None where nothing does."""
 
     divergence: str | None
+    asked: str | None
+    """What the runs were asked differently, if that is why they may differ; who updated the weights does not count."""
     batch: int | None
     """First batch (from 0) whose program passes differ."""
     tile: int | None
@@ -33,6 +35,7 @@ IGNORED = ("history.seconds", "request")
 
 def compare(left: RunFolder, right: RunFolder) -> Comparison:
     """Compare two run folders at their last checkpoints."""
+    asked = _asked(left, right)
     a, b = _read(left), _read(right)
     histories = [_history(folder, arrays) for folder, arrays in ((left, a), (right, b))]
     batch, tile = _first_digest(histories[0], histories[1])
@@ -47,6 +50,7 @@ def compare(left: RunFolder, right: RunFolder) -> Comparison:
     accuracies = [h.rows[-1][0] if h.rows else None for h in histories]
     return Comparison(
         divergence=divergence,
+        asked=asked,
         batch=batch,
         tile=tile,
         accuracy=(accuracies[0], accuracies[1]),
@@ -56,8 +60,18 @@ def compare(left: RunFolder, right: RunFolder) -> Comparison:
     )
 
 
+def _asked(left: RunFolder, right: RunFolder) -> str | None:
+    """The first differences of the two plans, or of the two designs."""
+    (design_a, plan_a), (design_b, plan_b) = left.read_request(), right.read_request()
+    fields = [field.name for field in dataclasses.fields(plan_a) if field.name != "through"]
+    pairs = [(name, getattr(plan_a, name), getattr(plan_b, name)) for name in fields]
+    told = [f"{name} {a} and {b}" for name, a, b in pairs if a != b]
+    if design_a != design_b:
+        told.append(f"design {design_a.name} and {design_b.name} (see design.toml)")
+    return ", ".join(told) or None
+
+
 def _read(folder: RunFolder) -> Arrays:
-    folder.read_request()
     arrays = folder.read_checkpoint()
     if arrays is None:
         raise RunError(f"{folder.checkpoint}: does not exist: the run has no checkpoint yet")
