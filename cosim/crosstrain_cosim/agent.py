@@ -232,6 +232,8 @@ class Agent:
         self.events.append(now)
         kind = now.fault
         done = _Done(tag=now.tag, status=now.status, pulses=now.pulses, due=self.cycle)
+        if kind == "excess" and now.op == Op.PROGRAM:
+            done.pulses += 1 + fault.after
         if kind == "stray":
             self._dones.append(_Done(tag=(now.tag + 77) % ABORT_TAG, status=Status.OK, pulses=3, due=self.cycle))
         if kind != "lost":

@@ -12,7 +12,7 @@ import numpy as np
 from cocotb.task import resume
 
 from crosstrain_cosim import harness
-from crosstrain_cosim.controller_bench import QUICK, Bench
+from crosstrain_cosim.controller_bench import Bench
 from crosstrain_model.frames import FrameOp, User, frame_beats
 from crosstrain_model.registers import register_table
 
@@ -52,7 +52,7 @@ async def busy_registers(bench: Bench) -> None:
     """While a command waits for `program`: what configures is refused, what does not is taken; then the interrupt."""
     dut, driver, call, same = bench.dut, bench.driver, bench.call, harness.report.same
     array, formats = bench.design.array, bench.design.formats
-    await call(driver.configure, **QUICK, threshold=1)
+    await call(driver.configure, **bench.quick, threshold=1)
     await call(driver.irq_enable, "pass_done")
     top = (1 << formats.x - 1) - 1, (1 << formats.d - 1) - 1
     await call(driver.update, [top[0]] * array.rows, 0, [top[1]] * array.columns, 0)

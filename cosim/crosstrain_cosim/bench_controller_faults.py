@@ -12,10 +12,11 @@ from typing import Any
 from cocotb.triggers import Timer
 
 from crosstrain_cosim import harness
-from crosstrain_cosim.controller_bench import QUICK, TIMEOUT, Bench
+from crosstrain_cosim.controller_bench import TIMEOUT, Bench
 from crosstrain_cosim.event import Event, Fault
 from crosstrain_model.frames import FrameOp, User
-from crosstrain_model.port import Status
+from crosstrain_model.outer_product import SHIFT_MAX
+from crosstrain_model.port import Op, Status
 
 
 def random_fault(rng: random.Random) -> Callable[[Event], Fault | None]:
@@ -51,6 +52,31 @@ async def faulty_array(dut: Any) -> None:
     if len(kinds) > 20:
         harness.report.same("pulses failed", counters["failed"] + counters["unknown"] > 0, True)
         harness.report.same("strays came", counters["stray"] > 0, True)
+
+
+def excess(event: Event) -> Fault | None:
+    """Every train reports more pulses than it was given, by 1 and more."""
+    return Fault(kind="excess", after=event.tag % 3 * 50) if event.op == Op.PROGRAM else None
+
+
+@harness.bench()
+async def excess_pulses(dut: Any) -> None:
+    """An array that reports more pulses than it was given: no more than those count, and it is an error."""
+    bench = Bench(dut, "excess", gaps=0.1, fault=excess)
+    await bench.begin()
+    array, formats, rest = bench.design.array, bench.design.formats, SHIFT_MAX - bench.design.reset_shift
+    full = [-(1 << formats.x - 1)] * array.rows, rest // 2, [-(1 << formats.d - 1)] * array.columns, rest - rest // 2
+    await bench.call(bench.driver.update, *full)
+    await bench.call(bench.driver.program_pass)
+    await bench.work(harness.amount(12), reads=False, passes=0.4)
+    await bench.call(bench.driver.wait_idle, bench.polls)
+    counters = await bench.call(bench.driver.counters)
+    bench.reference.compare(await bench.state(), counters)
+    fired = sum(event.pulses for event in bench.agent.events)
+    harness.report.same("delivered", counters["delivered"], fired)
+    harness.report.same("failed and unknown", counters["failed"] + counters["unknown"], 0)
+    harness.report.same("array_error", "array_error" in await bench.call(bench.driver.irq_status), True)
+    bench.check_port(macro=False)
 
 
 @harness.bench()
@@ -128,7 +154,7 @@ async def reset_in_mid_run(dut: Any) -> None:
         harness.report.same("counters after reset", {k: v for k, v in counters.items() if v and k != "stray"}, {})
         cleared = await bench.state()
         harness.report.same("memory after reset", [value for value in cleared["cells"].values() if value], [])
-        await (call(driver.restore, saved) if saved else call(driver.configure, **QUICK, timeout=TIMEOUT))
+        await (call(driver.restore, saved) if saved else call(driver.configure, **bench.quick))
         await call(driver.enable_programming)
         await bench.work(harness.amount(4, 1), reads=False)
         await bench.quiet()

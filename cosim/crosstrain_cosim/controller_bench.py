@@ -11,6 +11,8 @@ from cocotb.task import bridge
 
 from crosstrain_cosim import harness
 from crosstrain_cosim.agent import Agent
+from crosstrain_cosim.pace import Pace
+from crosstrain_cosim.scenario import quick
 from crosstrain_cosim.scoreboard import Reference
 from crosstrain_cosim.script_transport import AccessError
 from crosstrain_cosim.streams import Loop, Monitor
@@ -24,7 +26,6 @@ TIMEOUT = 400
 WHOLE = 1024
 """Accumulators up to which all are read in every comparison; of more, a sample."""
 SAMPLE = 64
-QUICK = {"width_set": 3, "width_reset": 2, "guard": 1}
 
 
 class Bench:
@@ -46,6 +47,7 @@ class Bench:
         self.whole = array.rows * array.columns <= WHOLE
         places = [(row, column) for row in range(array.rows) for column in range(array.columns)]
         self.places = places if self.whole else sorted(self.rng.sample(places, SAMPLE))
+        self.quick = {**quick(self.design, width_set=3, width_reset=2), "timeout": TIMEOUT}
         self._watch()
 
     def _watch(self) -> None:
@@ -61,6 +63,7 @@ class Bench:
         )
         for prefix, fields, seen, letter in watched:
             self.loop.monitor(Monitor(self.dut, prefix, fields, seen, letter))
+        self.loop.monitor(Pace(self.dut, reference))
         self.loop.driver(self.agent)
         self.loop.driver(reference)  # after the agent, which has just finished a command
         self.loop.driver(Monitor(self.dut, "m_axis", stream, reference.result, "t"))
@@ -71,7 +74,7 @@ class Bench:
         self._running = cocotb.start_soon(self._run())
         await self.call(self.driver.bring_up, self.polls)
         self.reference.compared = len(self.agent.events)
-        await self.call(self.driver.configure, **{**QUICK, "timeout": TIMEOUT, **settings})
+        await self.call(self.driver.configure, **{**self.quick, **settings})
         if program:
             await self.call(self.driver.enable_programming)
 

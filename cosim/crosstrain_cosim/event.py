@@ -13,7 +13,8 @@ class Fault:
 
     kind: str
     """status: ends with `status` after `after` slots or words.  lost: never completes.  late: completes `delay` cycles
-    after its work.  twice: completes a second time.  stray: a completion of another tag comes before its own."""
+    after its work.  twice: completes a second time.  stray: a completion of another tag comes before its own.
+    excess: a pulse command reports more pulses than it was given."""
     status: int = Status.OK
     after: int = 0
     delay: int = 0

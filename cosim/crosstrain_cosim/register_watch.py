@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from crosstrain_cosim import harness
 from crosstrain_model.register import OKAY
 from crosstrain_model.registers import register_table
 
@@ -19,7 +20,7 @@ class Registers:
 
     def __init__(self, reference: Any):
         self.reference = reference
-        self.names = {register.offset: register.name for register in register_table(reference.design)}
+        self.table = {register.offset: register for register in register_table(reference.design)}
         self.pending: dict[str, int] = {}
         self.row = self.column = self.touched = 0
 
@@ -36,7 +37,11 @@ class Registers:
         """A write was answered."""
         if seen["bresp"] != OKAY:
             return
-        name, word = self.names[self.pending["write"]], self.pending["data"]
+        register, word = self.table[self.pending["write"]], self.pending["data"]
+        name = register.name
+        if not register.fits(word):
+            harness.report.same(f"write of 0x{word:08x} to {name}", "accepted", "refused")
+            return
         value = word - (1 << 32) if word >> 31 else word
         reference, model = self.reference, self.reference.model
         if name == "THRESHOLD":
@@ -72,7 +77,7 @@ class Registers:
         """A read was answered: windows move on."""
         if seen["rresp"] != OKAY:
             return
-        name = self.names[self.pending["read"]]
+        name = self.table[self.pending["read"]].name
         if name == "MEM_DATA":
             self._advance()
         elif name == "TOUCHED_DATA":

@@ -13,10 +13,13 @@ from crosstrain_cosim.event import Event
 from crosstrain_model.design import Design
 from crosstrain_model.port import Op
 
-QUICK = {"width_set": 2, "width_reset": 3, "guard": 1}
-"""Short pulses: what is simulated is the controller."""
-
 EVENT = ("op", "array", "row", "tag", "width", "amplitude", "status", "pulses")
+
+
+def quick(design: Design, width_set: int = 2, width_reset: int = 3) -> dict[str, int]:
+    """Settings of short pulses, within the design's bound: what is simulated is the controller."""
+    limit = design.pulse.width_limit
+    return {"width_set": min(width_set, limit), "width_reset": min(width_reset, limit), "guard": 1}
 
 
 def codes(rng: random.Random, count: int, bits: int) -> list[int]:
@@ -38,7 +41,7 @@ def run(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
     rng, array, formats = random.Random(f"{seed}/scenario"), design.array, design.formats
     reads: list[list[int]] = []
     driver.bring_up()
-    driver.configure(**QUICK)
+    driver.configure(**quick(design))
     driver.enable_programming()
     for _ in range(count):
         kind = rng.random()

@@ -37,8 +37,8 @@ class Unit:
     @property
     def bench(self) -> str:
         """Modules with its cocotb tests, joined by commas."""
-        names = [self.station, "controller_faults"] if self.station == "controller" else [self.station]
-        return ",".join(f"crosstrain_cosim.bench_{name}" for name in names)
+        parts = ("", "_faults", "_edges") if self.station == "controller" else ("",)
+        return ",".join(f"crosstrain_cosim.bench_{self.station}{part}" for part in parts)
 
     def settings(self, design: Design, **more: Any) -> dict[str, Any]:
         """Settings for `run_bench`."""
