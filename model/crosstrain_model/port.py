@@ -93,6 +93,8 @@ PULSES_BITS = 16
 INTERLOCK_CYCLES = 3
 """Cycles for which slots may still be offered after `arr_prog_enable` fell: `arr_rails_ok` passes registers inside."""
 
+OWN_STATUS = f"; {Status.PROTOCOL.value} {Status.PROTOCOL.name} is the controller's own"
+
 
 def row_bits(design: Design) -> int:
     """Bits of a row number, at least 1."""
@@ -166,7 +168,7 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
         ("out", "adc_ready", 1, "the word is taken"),
         ("in", "done_valid", 1, "a completion is offered"),
         ("in", "done_tag", TAG_BITS, "tag of the command that ended"),
-        ("in", "done_status", STATUS_BITS, "status: " + _numbers(Status, but=Status.PROTOCOL)),
+        ("in", "done_status", STATUS_BITS, "status: " + _numbers(Status, but=Status.PROTOCOL) + OWN_STATUS),
         ("in", "done_pulses", PULSES_BITS, "device pulses that were fired, each column of each slot one; 0 for reads"),
         ("out", "done_ready", 1, "the completion is taken"),
         ("out", "prog_enable", 1, "programming is enabled: no pulse without it; drops with reset and with rails_ok"),
