@@ -13,13 +13,14 @@ A register is a word of 32 bits at a multiple of 4.  Its `kind` says who holds i
 
 Rule of an access, in this order; the first that applies decides:
 
-    1  no register there, address not a multiple of 4, a write to ro, a read of wo      -> SLVERR
+    1  no register there, address not a multiple of 4, a write to ro, a read of wo      -> SLVERR alone
     2  a write without all four byte strobes                                             -> SLVERR, IRQ_STATUS.refused
     3  a value that does not fit (`Register.fits`: bounds, bits outside every field)     -> SLVERR, IRQ_STATUS.refused
     4  `needs_idle` while STATUS.idle is low                                             -> SLVERR, IRQ_STATUS.refused
     5  otherwise                                                                         -> OKAY, done in full
 
-A refused write changes nothing.  Signed registers hold two's complement, sign-extended to 32 bits.
+Rules 2 to 4 are what *refused* means; neither they nor rule 1 change anything else.  Signed registers hold two's
+complement, sign-extended to 32 bits.
 """
 
 from __future__ import annotations

@@ -172,7 +172,11 @@ def operation() -> Iterator[Register]:
 
 EVENTS = (
     Field(name="frame_error", low=0, doc="A stream frame broke a rule; its vector or read was discarded."),
-    Field(name="refused", low=1, doc="A register access was refused by rules 2 to 4."),
+    Field(
+        name="refused", low=1,
+        doc="An access was refused: a write without all four byte strobes or of a value that does not fit, or what "
+        "needs idle while STATUS.idle was 0.  An access that the table does not have answers SLVERR alone.",
+    ),
     Field(name="clipped", low=2, doc="An accumulator saturated."),
     Field(name="term_clipped", low=3, doc="A term of the outer product was clamped to the accumulator's range."),
     Field(name="array_error", low=4, doc="A command ended with a status other than OK or ABORTED."),
