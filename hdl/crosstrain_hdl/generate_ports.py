@@ -4,7 +4,7 @@ import dataclasses
 
 from crosstrain_hdl.emit import flat_ports, reset_port
 from crosstrain_model.frames import result_bits, slot_bits
-from crosstrain_model.port import port_signals
+from crosstrain_model.port import Status, port_signals
 
 RESETS = {
     "rst": "synchronous reset, active high: at least one rising edge of clk",
@@ -70,6 +70,7 @@ def port_docs(design):
     """{name of a port of the controller: what it is}, clock and reset left out."""
     codes, lanes = design.stream_codes, design.array.lanes
     slot, result = slot_bits(design), result_bits(design)
+    statuses = ", ".join(f"{status.value} {status.name}" for status in Status)
     return {
         **{f"s_axil_{name}": f"AXI4-Lite registers: {doc}" for name, doc in AXI_LITE.items()},
         "s_axis_tdata": f"frames in: {codes} codes, each in a slot of {slot} bits, code 0 lowest",
@@ -81,7 +82,7 @@ def port_docs(design):
         "m_axis_tvalid": "results out: a beat is offered",
         "m_axis_tready": "results out: the beat is taken",
         "m_axis_tlast": "results out: last beat of the result",
-        "m_axis_tuser": "results out: op[3:0], status[11:4] (valid in the last beat), tag[19:12]",
+        "m_axis_tuser": f"results out: op[3:0], status[11:4] (valid in the last beat: {statuses}), tag[19:12]",
         "irq": "level interrupt: an event of IRQ_STATUS that IRQ_ENABLE lets through",
         **{signal.name: signal.doc for signal in port_signals(design)},
     }
