@@ -13,6 +13,9 @@ from crosstrain_cosim.event import Event
 from crosstrain_model.design import Design
 from crosstrain_model.port import Op
 
+PATIENT = 2**20
+"""Cycles of silence that no lane reaches, whatever the design's own timeout."""
+
 EVENT = ("op", "array", "row", "tag", "width", "amplitude", "status", "pulses")
 
 
@@ -41,7 +44,7 @@ def run(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
     rng, array, formats = random.Random(f"{seed}/scenario"), design.array, design.formats
     reads: list[list[int]] = []
     driver.bring_up()
-    driver.configure(**quick(design))
+    driver.configure(**quick(design), timeout=PATIENT)
     driver.enable_programming()
     for _ in range(count):
         kind = rng.random()
