@@ -14,7 +14,7 @@ from crosstrain_cosim import harness
 from crosstrain_cosim.event import Event, Fault
 from crosstrain_cosim.sequencer_bench import TIMEOUT, Bench
 from crosstrain_model import port
-from crosstrain_model.port import LAST_TAG, Op, Status
+from crosstrain_model.port import LAST_TAG, Op, Status, adc_words
 
 COMMANDS = 60
 
@@ -116,10 +116,12 @@ async def aborts_in_the_words_of_a_read(dut: Any) -> None:
     bench = Bench(dut, "words", 0.5)
     await bench.begin()
     reference = bench.reference
+    near = max(0, adc_words(bench.design, Op.READ_ROW) - 2)  # the array must have no more than a few words left
     for _ in range(10 * COMMANDS):
         commands = reference.commands
         bench.put_read(Op.READ_ROW)
         await bench.loop.until(lambda at=commands: reference.commands > at, what="read")  # type: ignore[misc]
+        await bench.loop.until(lambda: len(reference.words) >= near, what="words of a read")
         await bench.loop.steps(bench.rng.randrange(3))
         bench.strobe.fire(host_abort=1)
         await bench.quiet()
