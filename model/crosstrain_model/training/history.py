@@ -23,7 +23,7 @@ class History:
     mismatches: int = 0
     """Differences found in lockstep; 0 for the model alone."""
     seconds: float = 0.0
-    """Time spent learning, over all sessions of the run."""
+    """Time spent learning, over all starts of the run."""
     rows: list[list[float]] = dataclasses.field(default_factory=list)
     digests: list[npt.NDArray[np.uint64]] = dataclasses.field(default_factory=list)
     """Per batch, the digest of every tile's program pass."""
