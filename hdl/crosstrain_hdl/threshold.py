@@ -65,7 +65,7 @@ class Threshold(wiring.Component):
             p = Signal(signed(COUNT_BITS), name=f"p_{lane}")
             a_next = Signal(signed(width), name=f"a_next_{lane}")
             m.d.comb += p.eq(Mux(a[-1], -count, count))
-            if self.design.update.remainder == "clear":
+            if self.design.remainder == "clear":
                 m.d.comb += a_next.eq(Mux(count == 0, a, 0))
             else:
                 m.d.comb += a_next.eq(Mux(a[-1], -remain, remain))

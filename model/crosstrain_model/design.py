@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from crosstrain_model.design_gradient import Random, Train, Transfer
 from crosstrain_model.keywords import VERILOG_KEYWORDS
-from crosstrain_model.schemes import SCHEMES
+from crosstrain_model.schemes import SCHEMES, Scheme
 from crosstrain_model.section import Section, choice, flag, integer, real, refuse
 
 
@@ -74,7 +75,8 @@ class Formats(Section):
     accumulator: int = integer(16, 8, 32)
     """Bits of an accumulator chi[r, c]."""
     fraction: int = integer(12, 0, 31)
-    """Binary point of the accumulator: its unit is 2^-fraction of the unit of x * d."""
+    """Binary point of the accumulator: its unit is 2^-fraction of the unit of x * d, or of an ADC code where rows of
+    the gradient array are transferred (then at most 12)."""
     rounding: str = choice("nearest", "nearest", "truncate")
     """How a product is shifted right to the accumulator's unit: nearest (halves away from zero) or truncate (toward
     zero)."""
@@ -93,8 +95,8 @@ class Update(Section):
     subtractor)."""
     max_pulses: int = integer(3, 1, 15)
     """Most pulses a weight gets in one visit; the chain of compare-subtracts is built for it."""
-    remainder: str = choice("keep", "keep", "clear")
-    """After a hit: keep chi -= p * theta (Nandakumar 2020) or clear chi = 0 (Wu 2023)."""
+    remainder: str = choice("scheme", "scheme", "keep", "clear")
+    """After a hit: as the scheme has it, keep chi -= p * theta (Nandakumar 2020), or clear chi = 0 (Wu 2023)."""
     rate_log2: int = integer(0, -31, 15)
     """Part of the learning rate folded into the shift; shift = ex + ed + fraction + rate_log2.  *register* (with
     fraction)."""
@@ -174,6 +176,13 @@ class Device(Section):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GradientDevice(Device):
+    """The device of the gradient array A (and of its reference R), for the model only; fields as in `device`."""
+
+    PATH: ClassVar[str] = "gradient_device"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Converters(Section):
     """DACs, ADCs and read noise of the analog model.  Their bits are in `formats`."""
 
@@ -217,7 +226,11 @@ class Design(Section):
     update: Update = dataclasses.field(default_factory=Update)
     pulse: Pulse = dataclasses.field(default_factory=Pulse)
     bus: Bus = dataclasses.field(default_factory=Bus)
+    random: Random = dataclasses.field(default_factory=Random)
+    train: Train = dataclasses.field(default_factory=Train)
+    transfer: Transfer = dataclasses.field(default_factory=Transfer)
     device: Device = dataclasses.field(default_factory=Device)
+    gradient_device: GradientDevice = dataclasses.field(default_factory=GradientDevice)
     converters: Converters = dataclasses.field(default_factory=Converters)
 
     def check(self) -> None:
@@ -234,6 +247,69 @@ class Design(Section):
         codes, lanes = self.stream_codes, self.array.lanes
         if codes % lanes and lanes % codes:
             raise refuse("bus.stream_codes", codes, f"must divide or be a multiple of array.lanes ({lanes})")
+        if self.pulsed:
+            self._check_gradient()
+
+    def _check_gradient(self) -> None:
+        """Rules of designs with pulse trains."""
+        if self.array.differential:
+            raise refuse("array.pair", self.array.pair, "must be single where pulse trains update an array in place")
+        if self.train.width > self.pulse.width_limit:
+            bound = f"must be 1..{self.pulse.width_limit} (pulse.width_limit)"
+            raise refuse("train.width", self.train.width, bound)
+        if self.pulse.timeout <= self.train.width + self.train.guard:
+            bound = f"must be more than {self.train.width + self.train.guard} (train.width and train.guard)"
+            raise refuse("pulse.timeout", self.pulse.timeout, bound)
+        if not self.transfers:
+            return
+        if self.formats.fraction > 12:
+            raise refuse("formats.fraction", self.formats.fraction, f"must be 0..12 (scheme {self.scheme})")
+        if self.dynamic_reference and self.transfer.column_chopper != "none":
+            bound = "must be none with a dynamic reference (transfer.reference)"
+            raise refuse("transfer.column_chopper", self.transfer.column_chopper, bound)
+
+    @property
+    def row(self) -> Scheme:
+        """The scheme's row of the table, with what the design chooses otherwise."""
+        chosen = {
+            "chopper": self.transfer.chopper,
+            "reference": self.transfer.reference,
+            "remainder": self.update.remainder,
+        }
+        own = {name: value for name, value in chosen.items() if value != "scheme"}
+        return dataclasses.replace(SCHEMES[self.scheme], **own)
+
+    @property
+    def pulsed(self) -> bool:
+        """Whether vectors become pulse trains (on A, or without transfers on W), not digital products."""
+        return self.row.source != "outer-product"
+
+    @property
+    def transfers(self) -> bool:
+        """Whether there is a gradient array A whose rows are read and transferred to W."""
+        return self.row.source == "read"
+
+    @property
+    def remainder(self) -> str:
+        """keep or clear, resolved."""
+        return self.row.remainder
+
+    @property
+    def dynamic_reference(self) -> bool:
+        """Whether P_ref is kept and subtracted."""
+        return self.transfers and self.row.reference in ("dynamic", "both")
+
+    @property
+    def static_reference(self) -> bool:
+        """Whether reads of A are differential: A - R in the array."""
+        return self.transfers and self.row.reference in ("static", "both")
+
+    @property
+    def warmup_sweeps(self) -> int:
+        """Sweeps before W is first written, the default resolved: one chopper period plus one sweep."""
+        if self.transfer.warmup >= 0:
+            return self.transfer.warmup
+        return self.transfer.period + 1 if self.dynamic_reference else 0
 
     @property
     def top(self) -> str:
@@ -251,5 +327,5 @@ class Design(Section):
         return self.formats.fraction + self.update.rate_log2
 
 
-HARDWARE_SECTIONS = ("array", "formats", "update", "pulse", "bus")
+HARDWARE_SECTIONS = ("array", "formats", "update", "pulse", "bus", "random", "train", "transfer")
 """Sections that hardware depends on; the others describe the analog model alone."""

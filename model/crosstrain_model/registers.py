@@ -97,7 +97,7 @@ def identity(design: Design) -> Iterator[Register]:
                 name="theta_log2", low=23, reset=int(update.threshold_power_of_two),
                 doc="THRESHOLD holds log2(theta).",
             ),
-            Field(name="clear", low=24, reset=int(update.remainder == "clear"), doc="A hit clears what is left over."),
+            Field(name="clear", low=24, reset=int(design.remainder == "clear"), doc="A hit clears what is left over."),
             Field(
                 name="pair", low=25, width=2, reset=PAIRS.index(array.pair),
                 doc="0 single, 1 push-pull, 2 set-only.",

@@ -53,5 +53,5 @@ def compare(
     before = np.asarray(a, np.int64)
     limit = design.update.max_pulses
     p = np.sign(before) * np.minimum(np.abs(before) // theta, limit)
-    after = before - p * theta if design.update.remainder == "keep" else np.where(p != 0, 0, before)
+    after = before - p * theta if design.remainder == "keep" else np.where(p != 0, 0, before)
     return p, after, np.abs(after) >= theta

@@ -83,7 +83,7 @@ def test_equals_the_model(name):
     simulator.add_testbench(check)
     simulator.run()
     assert seen["pulses"] > 100
-    assert (seen["left"] > 0) == (tile.update.remainder == "keep")
+    assert (seen["left"] > 0) == (tile.remainder == "keep")
 
 
 def test_register_width():
