@@ -8,10 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from crosstrain_model.section import Section, choice, flag, integer, refuse
-
-LFSR_WIDTHS = (8, 31, 32)
-"""LFSRs whose polynomials are specified (`random_streams.py`); 8 bits serve only to show that they are too few."""
+from crosstrain_model.section import Section, choice, flag, integer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,21 +23,16 @@ class Random(Section):
     """w: bits of the word that a line compares with its threshold 0..2^w."""
     leap: int = integer(8, 1, 32)
     """Steps of an LFSR per word; at least `bits`, or words overlap."""
-    row_width: int = integer(31, 8, 32)
-    """Bits of the LFSR of the row lines: 8, 31 or 32."""
-    column_width: int = integer(32, 8, 32)
-    """Bits of the LFSR of the column lines: 8, 31 or 32."""
+    row_width: int = choice(31, 8, 31, 32)
+    """Bits of the LFSR of the row lines; 8 serves only to show that it is too few."""
+    column_width: int = choice(32, 8, 31, 32)
+    """Bits of the LFSR of the column lines; 8 serves only to show that it is too few."""
     columns: str = choice("own", "own", "rows", "rows-reversed")
     """Where the column lines' words come from: their own stream, or the row stream's (as it is, or bit-reversed)."""
     permute: bool = flag(True)
     """Every line permutes the bits of its word in a fixed way of its own: wires, and less correlation of lines."""
     seed: int = integer(1, 0, 2**32 - 1)
     """The reset values of the seed registers follow from it."""
-
-    def check(self) -> None:
-        for name in ("row_width", "column_width"):
-            if getattr(self, name) not in LFSR_WIDTHS:
-                raise refuse(f"random.{name}", getattr(self, name), "must be one of 8, 31, 32")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,20 +44,21 @@ class Train(Section):
     slots: int = integer(5, 1, 63)
     """l_max: most slots of a train."""
     dynamic: bool = flag(True)
-    """Train length BL = min(ceil(k), l_max) from the vectors; otherwise always l_max.  *register*"""
+    """Train length BL = min(ceil(k), l_max) from the vectors; otherwise always l_max.  *register*."""
     eta_log2: int = integer(0, -4096, 4096)
-    """Learning rate eta0 = 2^(eta_log2 / 256) of lambda_A = eta0 l_max delta_A / (mu_x mu_d).  *register*, with l_max"""
+    """Learning rate eta0 = 2^(eta_log2 / 256) of lambda_A = eta0 l_max delta_A / (mu_x mu_d).  *register*, with
+    l_max."""
     momentum_log2: int = integer(4, 0, 12)
-    """Running means move by 2^-momentum_log2 of the difference with every vector.  *register*"""
+    """Running means move by 2^-momentum_log2 of the difference with every vector.  *register*."""
     polarity: str = choice("mixed", "mixed", "separate")
     """mixed: two phases, in each a column pulses in the direction that its sign gives.  separate: a macro that cannot
     mix polarities in a phase gets four."""
     width: int = integer(5, 1, 2**28 - 1)
     """Width of a pulse of a train [cycles].  *register*, bounded by pulse.width_limit."""
     guard: int = integer(0, 0, 2**16 - 1)
-    """Quiet time between two slots [cycles].  *register*"""
+    """Quiet time between two slots [cycles].  *register*."""
     amplitude: int = integer(0x8000, 0, 2**16 - 1)
-    """Amplitude code of trains.  *register*"""
+    """Amplitude code of trains.  *register*."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,21 +68,21 @@ class Transfer(Section):
     PATH: ClassVar[str] = "transfer"
 
     every: int = integer(2, 1, 2**16 - 1)
-    """n_s: vectors between two row transfers.  *register*"""
+    """n_s: vectors between two row transfers.  *register*."""
     chopper: str = choice("scheme", "scheme", "none", "period", "random")
     """Chopper of every row: as the scheme has it, none, flipping every `period` reads, or with `flip_probability`."""
     column_chopper: str = choice("none", "none", "period", "random")
     """The same of every column; flips only when the sweep over the rows wraps.  Not with a dynamic reference."""
     period: int = integer(10, 2, 2**16 - 1)
-    """Reads of a row between flips of its chopper.  *register*"""
+    """Reads of a row between flips of its chopper.  *register*."""
     flip_probability: int = integer(6554, 0, 2**16)
-    """rho in units of 2^-16.  *register*"""
+    """rho in units of 2^-16.  *register*."""
     reference: str = choice("scheme", "scheme", "none", "static", "dynamic", "both")
     """What is subtracted from a read of A: as the scheme has it, nothing, the array R (static: A - R in the array), the
     running reference P_ref (dynamic, digital), or both."""
     memory: str = choice("leak", "leak", "last")
     """Dynamic reference: P leaks (two words per weight beside H), or is the last read, beta = 1 (one word)."""
     leak_log2: int = integer(1, 0, 7)
-    """beta = 2^-leak_log2 of the leaking P.  *register*"""
+    """beta = 2^-leak_log2 of the leaking P.  *register*."""
     warmup: int = integer(-1, -1, 2**16 - 1)
-    """Sweeps before W is first written; -1: period + 1 with a dynamic reference, else 0.  *register*"""
+    """Sweeps before W is first written; -1: period + 1 with a dynamic reference, else 0.  *register*."""

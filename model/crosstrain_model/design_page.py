@@ -50,8 +50,9 @@ crosstrain: mine.toml: array.lane = 3: unknown key; nearest is array.lanes
 
 Times are in clock cycles and widths in bits; the width of a signed number includes its sign. Integers must be written
 as integers; a real may be written as either. Fields marked *register* are run-time registers of the generated
-controller, and the file gives their value after reset. `device` and `converters` describe the analog model alone:
-changing them never changes the Verilog.
+controller, and the file gives their value after reset. `device`, `gradient_device` and `converters` describe the
+analog model alone: changing them never changes the Verilog. `random`, `train` and `transfer` matter to schemes with in-memory gradients,
+`update` to schemes with digital accumulators.
 
 In Python, `crosstrain_model.design_file` has `load_design(source, overrides)`, `resolve_toml(design)` (every default
 written out, reads back equal), `design_hash(design)` (SHA-256 of the whole design) and `hardware_hash(design)` (of what
@@ -60,7 +61,13 @@ the Verilog depends on: equal hashes, equal Verilog).
 
 
 def field_docs(section: type[Section]) -> Mapping[str, str]:
-    """Field name -> its docstring, the string literal after it in the source, as one paragraph."""
+    """Field name -> its docstring, the string literal after it in the source, as one paragraph; inherited ones too."""
+    bases = [base for base in section.__bases__ if issubclass(base, Section) and base is not Section]
+    inherited = {name: text for base in bases for name, text in field_docs(base).items()}
+    return {**inherited, **_own_docs(section)}
+
+
+def _own_docs(section: type[Section]) -> Mapping[str, str]:
     tree = ast.parse(inspect.getsource(section)).body[0]
     assert isinstance(tree, ast.ClassDef)
     docs = {}

@@ -22,8 +22,8 @@ def real(default: float, low: float, high: float) -> Any:
     return dataclasses.field(default=default, metadata={"low": low, "high": high, "real": True})
 
 
-def choice(default: str, *choices: str) -> Any:
-    """A field that takes one of a few words."""
+def choice(default: str | int, *choices: str | int) -> Any:
+    """A field that takes one of a few words, or of a few integers."""
     return dataclasses.field(default=default, metadata={"choices": choices})
 
 
@@ -74,8 +74,8 @@ class Section:
     def _check_field(self, field: dataclasses.Field[Any], value: Any) -> None:
         meta, path = field.metadata, self.path(field.name)
         if "choices" in meta:
-            if value not in meta["choices"]:
-                raise refuse(path, value, "must be one of " + ", ".join(meta["choices"]))
+            if (type(value), value) not in [(type(word), word) for word in meta["choices"]]:
+                raise refuse(path, value, "must be one of " + ", ".join(str(word) for word in meta["choices"]))
         elif "flag" in meta:
             if not isinstance(value, bool):
                 raise refuse(path, value, "must be true or false")

@@ -80,7 +80,7 @@ def test_wrong_kinds_are_refused(section, name, value):
             "pulse.timeout = 23: must be more than 23, the longest pulse (pulse.width_*) and pulse.guard",
         ),
         (Device, {"kind": ""}, 'device.kind = "": must be one of ideal, constant-step, linear-step, soft-bounds'),
-        (Design, {"scheme": True}, "scheme = true: must be one of mp"),
+        (Design, {"scheme": True}, "scheme = true: must be one of mp, sgd, ttv2, c-ttv2, agad"),
         (Design, {"array": 8}, "array = 8: must be of class Array"),
         (Design, {"name": "module"}, 'name = "module": must not be a keyword of Verilog'),
         (

@@ -22,6 +22,8 @@ from crosstrain_model.design_file import (
     resolve_toml,
     section_types,
 )
+from crosstrain_model.design_gradient import Train, Transfer
+from crosstrain_model.schemes import SCHEMES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "design-file.md"
 
@@ -64,9 +66,13 @@ def designs(draw) -> Design:
     powers = st.integers(0, accumulator - 2).map(lambda power: 2**power)
     codes = [codes for codes in range(1, 65) if codes % lanes == 0 or lanes % codes == 0]
     limit = draw(st.integers(1, 2**28 - 1))
+    scheme = draw(st.sampled_from(sorted(SCHEMES)))
+    pulsed = scheme != "mp"
+    single = {"pair": st.just("single")} if pulsed else {}
     parts = {
-        "array": sections(Array, columns=st.just(columns), lanes=st.just(lanes)),
-        "formats": sections(Formats, accumulator=st.just(accumulator)),
+        "scheme": st.just(scheme),
+        "array": sections(Array, columns=st.just(columns), lanes=st.just(lanes), **single),
+        "formats": sections(Formats, accumulator=st.just(accumulator), fraction=st.integers(0, 12 if pulsed else 31)),
         "update": sections(
             Update,
             threshold=powers if shift_in_place else st.integers(1, 2 ** (accumulator - 1) - 1),
@@ -80,7 +86,9 @@ def designs(draw) -> Design:
             timeout=st.integers(2**29, 2**32 - 1),
         ),
         "bus": sections(Bus, stream_codes=st.sampled_from([0, *codes])),
-        **{name: sections(section_types()[name]) for name in ("device", "converters")},
+        "train": sections(Train, width=st.integers(1, limit)),
+        "transfer": sections(Transfer, column_chopper=st.just("none")),
+        **{name: sections(section_types()[name]) for name in ("random", "device", "gradient_device", "converters")},
     }
     return draw(sections(Design, **parts))
 
@@ -125,22 +133,35 @@ def test_every_field_counts_in_the_hash_and_the_right_ones_in_the_hardware_hash(
         "pair": "push-pull",
         "rounding": "truncate",
         "remainder": "clear",
+        "scheme": "agad",
+        "fraction": 4,
+        "row_width": 32,
+        "column_width": 31,
+        "columns": "rows",
+        "generator": "xoshiro128++",
+        "dynamic": False,
+        "permute": False,
+        "polarity": "separate",
+        "chopper": "none",
+        "column_chopper": "period",
+        "reference": "none",
+        "memory": "last",
+        "zero": "symmetry",
     }
     hashes = {design_hash(base)}
     for path in field_paths():
         section, _, name = path.rpartition(".")
-        if name == "scheme":  # one row so far
-            continue
         owner = getattr(base, section) if section else base
         old = getattr(owner, name)
-        new = changes[name] if name in changes else old + 1 if type(old) is int else old / 2 + 0.1
+        named = name in changes and path != "array.columns"
+        new = changes[name] if named else old + 1 if type(old) is int else old / 2 + 0.1
         changed = dataclasses.replace(owner, **{name: new})
         design = dataclasses.replace(base, **{section: changed}) if section else changed
         assert design != base, path
         hashes.add(design_hash(design))
-        of_hardware = section in HARDWARE_SECTIONS or path in ("name", "profile", "ledger")
+        of_hardware = section in HARDWARE_SECTIONS or path in ("name", "scheme", "profile", "ledger")
         assert (hardware_hash(design) != hardware_hash(base)) == of_hardware, path
-    assert len(hashes) == len(field_paths())
+    assert len(hashes) == len(field_paths()) + 1
 
 
 def test_one_design_one_hash(tmp_path, monkeypatch):
