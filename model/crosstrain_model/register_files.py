@@ -17,7 +17,7 @@ from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.frames import result_bits, slot_bits
 from crosstrain_model.port import Status
 from crosstrain_model.register import Register
-from crosstrain_model.registers import COUNTERS, TOTALS, register_table, touched_words
+from crosstrain_model.registers import TOTALS, counters, register_table, touched_words
 
 
 def register_files(design: Design) -> dict[str, str]:
@@ -91,7 +91,7 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
         "slot_bits": slot_bits(design),
         "result_bits": result_bits(design),
         "touched_words": touched_words(design),
-        "counters": list(COUNTERS),
+        "counters": counters(design),
         "totals": list(TOTALS) if design.ledger else [],
         "settings": [register.name for register in table if register.kind == "setting"],
         "statuses": {status.value: status.name for status in Status},

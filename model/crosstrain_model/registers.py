@@ -1,14 +1,15 @@
 """The register table: one list from which the bank in hardware, the driver, the C header and the pages are made.
 
 What a register is, and the rule of an access, is told in `register.py`.  Offsets are the same in every design; a design
-without `ledger` lacks the totals.
+without `ledger` lacks the totals, and each scheme has the registers of its stations alone (in-memory gradients:
+`registers_gradient.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crosstrain_model import __version__
+from crosstrain_model import __version__, registers_gradient
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.register import Field, Register
@@ -32,7 +33,9 @@ LOADED + INPUT = PROGRAMMED + CLEARED + CLIPPED + held, once no work is left."""
 
 def register_table(design: Design) -> tuple[Register, ...]:
     """Every register of the design's controller, by ascending offset."""
-    parts = (identity(design), operation(), settings(design), statistics(), windows(design), totals(design))
+    parts = [identity(design), operation(design), settings(design), statistics(design), windows(design), totals(design)]
+    if design.pulsed:
+        parts.append(registers_gradient.registers(design))
     table = tuple(register for part in parts for register in part)
     offsets = [register.offset for register in table]
     assert offsets == sorted(set(offsets)), "offsets must ascend"
@@ -108,8 +111,9 @@ def identity(design: Design) -> Iterator[Register]:
     )
 
 
-def operation() -> Iterator[Register]:
+def operation(design: Design) -> Iterator[Register]:
     """What is going on, and what to do about it."""
+    events = EVENTS if not design.pulsed else registers_gradient.events(EVENTS)
     yield Register(
         name="CONTROL", offset=0x020, kind="control",
         fields=(
@@ -160,12 +164,12 @@ def operation() -> Iterator[Register]:
         doc="State of the controller.",
     )
     yield Register(
-        name="IRQ_STATUS", offset=0x02C, kind="sticky", fields=EVENTS,
+        name="IRQ_STATUS", offset=0x02C, kind="sticky", fields=events,
         doc="Sticky events; write 1 to clear.",
     )
     yield Register(
         name="IRQ_ENABLE", offset=0x030, kind="control",
-        fields=tuple(Field(name=event.name, low=event.low, doc=f"Let {event.name} raise `irq`.") for event in EVENTS),
+        fields=tuple(Field(name=event.name, low=event.low, doc=f"Let {event.name} raise `irq`.") for event in events),
         doc="Which events raise the level interrupt `irq`.",
     )
 
@@ -191,32 +195,48 @@ EVENTS = (
     Field(name="pass_done", low=7, doc="A program pass has ended and the array has completed its last command."),
     Field(name="stray", low=8, doc="A completion or ADC word came that nothing was waiting for."),
 )
-"""Bits of IRQ_STATUS and IRQ_ENABLE."""
+"""Bits of IRQ_STATUS and IRQ_ENABLE (schemes with digital accumulators)."""
 
 
 def settings(design: Design) -> Iterator[Register]:
     """What a laboratory tunes; reset values are the design's."""
-    update, pulse, width = design.update, design.pulse, design.formats.accumulator
-    log2 = update.threshold_power_of_two
+    if design.row.source != "none":
+        yield _threshold(design)
+    if not design.pulsed:
+        yield Register(
+            name="SHIFT", offset=0x044, kind="setting", width=8, signed=True, reset=design.reset_shift,
+            doc="Binary places that a product is shifted left, beside the vectors' exponents: fraction + "
+            "log2(learning rate).  The sum "
+            "ex + ed + SHIFT is clamped to -31..15.",
+        )
+        yield Register(
+            name="PROGRAM_EVERY", offset=0x048, kind="setting", width=16, reset=design.update.program_every,
+            doc="Vectors between program passes; 0: only a PROGRAM frame starts one.",
+        )
+    if design.row.programming != "none":
+        yield from _row_pulses(design)
     yield Register(
+        name="TIMEOUT", offset=0x060, kind="setting", low=16, reset=design.pulse.timeout,
+        doc="Longest silence of the array before a command is given up [cycles].",
+    )
+
+
+def _threshold(design: Design) -> Register:
+    width, log2, theta = design.formats.accumulator, design.update.threshold_power_of_two, design.update.threshold
+    touches = "" if design.pulsed else "  A write sets all touched bits."
+    return Register(
         name="THRESHOLD", offset=0x040, kind="setting",
         width=(width - 2).bit_length() if log2 else width - 1,
         low=0 if log2 else 1,
         high=width - 2 if log2 else 2 ** (width - 1) - 1,
-        reset=update.threshold.bit_length() - 1 if log2 else update.threshold,
-        doc=("log2(theta)" if log2 else "theta") + ": the accumulated change worth one pulse.  A write sets all "
-        "touched bits.",
+        reset=theta.bit_length() - 1 if log2 else theta,
+        doc=("log2(theta)" if log2 else "theta") + ": the accumulated change worth one pulse." + touches,
     )
-    yield Register(
-        name="SHIFT", offset=0x044, kind="setting", width=8, signed=True, reset=design.reset_shift,
-        doc="Binary places that a product is shifted left, beside the vectors' exponents: fraction + "
-        "log2(learning rate).  The sum "
-        "ex + ed + SHIFT is clamped to -31..15.",
-    )
-    yield Register(
-        name="PROGRAM_EVERY", offset=0x048, kind="setting", width=16, reset=update.program_every,
-        doc="Vectors between program passes; 0: only a PROGRAM frame starts one.",
-    )
+
+
+def _row_pulses(design: Design) -> Iterator[Register]:
+    """Blind programming of rows."""
+    pulse = design.pulse
     for name, offset, reset in (("SET", 0x04C, pulse.width_set), ("RESET", 0x050, pulse.width_reset)):
         yield Register(
             name=f"WIDTH_{name}", offset=offset, kind="setting", width=28, low=1, high=pulse.width_limit, reset=reset,
@@ -230,10 +250,6 @@ def settings(design: Design) -> Iterator[Register]:
     yield Register(
         name="GUARD", offset=0x05C, kind="setting", width=16, reset=pulse.guard,
         doc="Quiet time after each pulse [cycles].",
-    )
-    yield Register(
-        name="TIMEOUT", offset=0x060, kind="setting", low=16, reset=pulse.timeout,
-        doc="Longest silence of the array before a command is given up [cycles].",
     )
 
 
@@ -252,15 +268,37 @@ COUNTERS = {
 """Counters of 32 bits, from offset 0x080, modulo 2^32."""
 
 
-def statistics() -> Iterator[Register]:
+def counters(design: Design) -> list[str]:
+    """Names of all counters of a design."""
+    if not design.pulsed:
+        return list(COUNTERS)
+    own = registers_gradient.counters(design)
+    return [name for name in COUNTERS if _has_counter(design, name)] + list(own)
+
+
+def _has_counter(design: Design, name: str) -> bool:
+    """Without transfers there is no digital memory and no row program."""
+    digital = ("VISITS", "ISSUED", "DELIVERED", "ABORTED", "FAILED", "UNKNOWN", "CLIPPED")
+    return design.row.source != "none" or name not in digital
+
+
+def statistics(design: Design) -> Iterator[Register]:
     """What has happened since reset or `clear_counters`."""
     for place, (name, doc) in enumerate(COUNTERS.items()):
-        yield Register(name=name, offset=0x080 + 4 * place, kind="status", doc=doc + "  Modulo 2^32.")
+        if _has_counter(design, name):
+            yield Register(name=name, offset=0x080 + 4 * place, kind="status", doc=doc + "  Modulo 2^32.")
 
 
 def windows(design: Design) -> Iterator[Register]:
     """The state that a checkpoint needs, besides the settings."""
-    array, width = design.array, design.formats.accumulator
+    if not design.pulsed:
+        yield from _pass_state(design)
+    if design.row.source != "none":
+        yield from _memory_window(design)
+
+
+def _pass_state(design: Design) -> Iterator[Register]:
+    """State of the schedule of program passes."""
     last = touched_words(design) - 1
     yield Register(
         name="VECTORS_SINCE_PASS", offset=0x0C0, kind="window", width=16,
@@ -275,6 +313,14 @@ def windows(design: Design) -> Iterator[Register]:
         doc="Touched bits of rows 32 * TOUCHED_INDEX and up, first row in bit 0: rows that the next pass visits.  Bits "
         "beyond the last row read 0 and are not kept.",
     )
+
+
+def _memory_window(design: Design) -> Iterator[Register]:
+    """Accumulators, cell by cell."""
+    array, width = design.array, design.formats.accumulator
+    touches = "" if design.pulsed else "  A write sets all touched bits."
+    if design.dynamic_reference:
+        width = max(width, design.formats.adc + design.formats.fraction)
     yield Register(
         name="MEM_ADDRESS", offset=0x0CC, kind="window",
         fields=(
@@ -291,13 +337,13 @@ def windows(design: Design) -> Iterator[Register]:
         name="MEM_DATA", offset=0x0D0, kind="window", width=width, signed=True,
         doc="The accumulator at MEM_ADDRESS, which then advances along the row, to the next row, and at the last "
         "cell to the "
-        "first.  A write sets all touched bits.",
+        "first." + touches,
     )
 
 
 def totals(design: Design) -> Iterator[Register]:
     """The conservation ledger in hardware, where the design asks for it."""
-    if not design.ledger:
+    if not design.ledger or design.row.source == "none":
         return
     for place, (name, doc) in enumerate(TOTALS.items()):
         for half, part in enumerate(("LOW", "HIGH")):
