@@ -24,7 +24,7 @@ from crosstrain_hdl.registers import Registers
 from crosstrain_hdl.results import Results
 from crosstrain_hdl.schedule import Schedule
 from crosstrain_hdl.sequencer import Sequencer
-from crosstrain_hdl.window import WINDOWS, Window
+from crosstrain_hdl.window import Window, windows
 from crosstrain_model.frames import RESULT_USER_BITS, USER_BITS, result_bits, slot_bits
 
 
@@ -136,7 +136,7 @@ class Controller(wiring.Component):
             schedule.touched_data.eq(window.touched_bits),
             window.touched.eq(schedule.touched),
         ]
-        for name in WINDOWS:
+        for name in windows(self.design):
             for suffix in ("_read", "_write"):
                 m.d.comb += getattr(window, name + suffix).eq(getattr(registers, name + suffix))
             for suffix in ("", "_ready", "_error"):

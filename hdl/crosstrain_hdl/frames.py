@@ -7,11 +7,11 @@ reaches the array.
 
 import enum
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from crosstrain_hdl.gearbox import Gearbox
+from crosstrain_hdl.gearbox import Gearbox, beat_codes
 from crosstrain_hdl.memory import Memory1R1W, address_width
 from crosstrain_model.frames import USER_BITS, FrameOp, frame_beats, slot_bits
 from crosstrain_model.port import Op, code_bits
@@ -31,7 +31,8 @@ class Frames(wiring.Component):
     """Members
 
     s_axis_* : the input stream, see `crosstrain_model.frames`
-    w_*, commit_*, drop : the load side of `outer_product.OuterProduct`
+    w_*, commit_*, drop : the load side of `outer_product.OuterProduct`, words of `lanes` codes; with pulse trains that
+        of `vector_store.VectorStore`, whole beats
     h_valid, h_ready, h_op, h_row, h_tag : a read for the sequencer; h_op of `crosstrain_model.port.Op`
     dac_valid, dac_ready, dac_codes : its words of input codes, after h_ready; all are taken, whatever becomes of it
     quiet : In(1), all work handed on before is done: a read may go
@@ -44,6 +45,11 @@ class Frames(wiring.Component):
     def __init__(self, design):
         self.design = design
         code, lanes = code_bits(design), design.array.lanes
+        self.pulsed = design.pulsed
+        if self.pulsed:
+            commit = {"commit_ex": Out(signed(8)), "commit_ed": Out(signed(8))}
+        else:
+            commit = {"commit_exponent": Out(signed(9)), "commit_program": Out(1), "commit_empty": Out(1)}
         self.read_words = max(design.array.row_words, design.array.groups)
         super().__init__(
             {
@@ -55,12 +61,10 @@ class Frames(wiring.Component):
                 "w_valid": Out(1),
                 "w_ready": In(1),
                 "w_is_d": Out(1),
-                "w_codes": Out(lanes * code),
+                "w_codes": Out((design.stream_codes if self.pulsed else lanes) * code),
+                **commit,
                 "commit_valid": Out(1),
                 "commit_ready": In(1),
-                "commit_exponent": Out(signed(9)),
-                "commit_program": Out(1),
-                "commit_empty": Out(1),
                 "drop": Out(1),
                 "h_valid": Out(1),
                 "h_ready": In(1),
@@ -94,21 +98,17 @@ class Frames(wiring.Component):
             accepted.eq(self.s_axis_tvalid & self.s_axis_tready),
             gearbox.beat_data.eq(self.s_axis_tdata),
             gearbox.is_d.eq((op == FrameOp.UPDATE_D) | (op == FrameOp.BACKWARD)),
-            gearbox.beat_valid.eq((state == State.BODY) & self.s_axis_tvalid & ~plain & ~bad & ~self.cancel),
-            gearbox.word_ready.eq(Mux(for_lists, self.w_ready, 1)),
             gearbox.restart.eq(state == State.HEAD),
-            self.w_valid.eq(gearbox.word_valid & for_lists),
             self.w_is_d.eq(gearbox.is_d),
-            self.w_codes.eq(gearbox.word_codes),
-            self.commit_program.eq(op == FrameOp.PROGRAM),
-            self.commit_empty.eq(op == FrameOp.PROGRAM),
         ]
+        good = (state == State.BODY) & self.s_axis_tvalid & ~plain & ~bad & ~self.cancel
+        (self._load_beats if self.pulsed else self._load_words)(m, gearbox, good, for_lists)
         self._beats(m, gearbox.is_d, plain, accepted, last_beat)
         with m.Switch(state):
             with m.Case(State.HEAD):
                 self._head(m)
             with m.Case(State.BODY):
-                m.d.comb += self.s_axis_tready.eq((bad | plain | gearbox.beat_ready) & ~self.cancel)
+                m.d.comb += self.s_axis_tready.eq((bad | plain | self._beat_ready) & ~self.cancel)
                 with m.If(self.cancel):
                     m.d.comb += self.drop.eq(for_lists)
                     m.d.sync += [self.half.eq(0), state.eq(State.SKIP)]
@@ -133,6 +133,28 @@ class Frames(wiring.Component):
         m.d.comb += self.busy.eq((state != State.HEAD) | self.s_axis_tvalid | self.half | ~self._dac_free)
         return m
 
+    def _load_words(self, m, gearbox, good, for_lists):
+        """Vectors go on as words of `lanes` codes."""
+        self._beat_ready = gearbox.beat_ready
+        m.d.comb += [
+            gearbox.beat_valid.eq(good),
+            gearbox.word_ready.eq(Mux(for_lists, self.w_ready, 1)),
+            self.w_valid.eq(gearbox.word_valid & for_lists),
+            self.w_codes.eq(gearbox.word_codes),
+            self.commit_program.eq(self._op == FrameOp.PROGRAM),
+            self.commit_empty.eq(self._op == FrameOp.PROGRAM),
+        ]
+
+    def _load_beats(self, m, gearbox, good, for_lists):
+        """Vectors go on as they come, a beat a cycle; reads alone become words."""
+        self._beat_ready = Mux(for_lists, self.w_ready, gearbox.beat_ready)
+        m.d.comb += [
+            gearbox.beat_valid.eq(good & ~for_lists),
+            gearbox.word_ready.eq(1),
+            self.w_valid.eq(good & for_lists),
+            self.w_codes.eq(Cat(beat_codes(m, self.design, self.s_axis_tdata, gearbox.is_d))),
+        ]
+
     def _beats(self, m, is_d, plain, accepted, last_beat):
         """Counts the beats of a body; `last_beat`: this is where TLAST belongs."""
         x_beats, d_beats = (frame_beats(self.design, op) for op in (FrameOp.UPDATE_X, FrameOp.UPDATE_D))
@@ -150,10 +172,13 @@ class Frames(wiring.Component):
         exponent = user[4:12].as_signed()
         exponent_x = Signal(signed(8))
         orphan, refused = Signal(), Signal()  # an x without its d; the frame itself is wrong
+        unknown = op > FrameOp.READ_ROW
+        if self.pulsed:
+            unknown = unknown | (op == FrameOp.PROGRAM)
         m.d.comb += [
             orphan.eq(self.half & (op != FrameOp.UPDATE_D)),
             refused.eq(
-                (op > FrameOp.READ_ROW)
+                unknown
                 | ((op == FrameOp.UPDATE_D) & ~self.half)
                 | ((op == FrameOp.READ_ROW) & (row >= self.design.array.rows))
             ),
@@ -175,7 +200,10 @@ class Frames(wiring.Component):
             with m.If(op == FrameOp.UPDATE_X):
                 m.d.sync += exponent_x.eq(exponent)
             with m.If(op == FrameOp.UPDATE_D):
-                m.d.sync += self.commit_exponent.eq(exponent_x + exponent)
+                if self.pulsed:
+                    m.d.sync += [self.commit_ex.eq(exponent_x), self.commit_ed.eq(exponent)]
+                else:
+                    m.d.sync += self.commit_exponent.eq(exponent_x + exponent)
 
     def _after_body(self, op):
         """Where a whole, good frame goes on."""

@@ -50,7 +50,7 @@ class Gearbox(wiring.Component):
         m.d.comb += self.word_last.eq(
             self.word_index == Mux(self.is_d, array.groups - 1, array.row_words - 1)
         )
-        codes = self._codes(m)
+        codes = beat_codes(m, self.design, self.beat_data, self.is_d)
         if len(codes) < array.lanes:
             word = self._collect(m, codes)
         elif len(codes) > array.lanes:
@@ -64,18 +64,6 @@ class Gearbox(wiring.Component):
             m.d.sync += self.word_index.eq(Mux(self.word_last, 0, self.word_index + 1))
         m.d.comb += self.word_codes.eq(Cat(self._masked(word)))
         return m
-
-    def _codes(self, m):
-        """The codes of the beat, each extended from the bits of its kind."""
-        formats, slot, bits = self.design.formats, slot_bits(self.design), code_bits(self.design)
-        codes = []
-        for place in range(self.design.stream_codes):
-            code = Signal(bits, name=f"code_{place}")
-            raw = self.beat_data[place * slot : (place + 1) * slot]
-            x, d = (raw[:width].as_signed() for width in (formats.x, formats.d))
-            m.d.comb += code.eq(x if formats.x == formats.d else Mux(self.is_d, d, x))
-            codes.append(code)
-        return codes
 
     def _collect(self, m, codes):
         """Several beats make a word: all but the last of them are kept."""
@@ -143,3 +131,16 @@ class Gearbox(wiring.Component):
                 beyond = self.word_last & Mux(self.is_d, int(lane >= used_d), int(lane >= used_x))
                 masked.append(Mux(beyond, 0, code))
         return masked
+
+
+def beat_codes(m, design, data, is_d):
+    """The codes of a beat, each extended from the bits of its kind (is_d: of d, otherwise of x) to max(x, d) bits."""
+    formats, slot, bits = design.formats, slot_bits(design), code_bits(design)
+    codes = []
+    for place in range(design.stream_codes):
+        code = Signal(bits, name=f"code_{place}")
+        raw = data[place * slot : (place + 1) * slot]
+        x, d = (raw[:width].as_signed() for width in (formats.x, formats.d))
+        m.d.comb += code.eq(x if formats.x == formats.d else Mux(is_d, d, x))
+        codes.append(code)
+    return codes

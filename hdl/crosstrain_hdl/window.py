@@ -1,4 +1,4 @@
-"""Window: what a host reads and writes of the accumulators, touched bits and since_pass, cell by cell.
+"""Window: what a host reads and writes of the accumulators, and of the pass schedule's state, cell by cell.
 
 An access to MEM_DATA goes through the accumulator's pipeline: the group is read once and kept while MEM_DATA walks
 along it, a written cell is put into it and the group is written back. Vectors stand still meanwhile (`m_hold`). The
@@ -13,8 +13,32 @@ from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.memory import address_width
 from crosstrain_model.registers import touched_words
+from crosstrain_model.registers_gradient import cell_bits
 
-WINDOWS = ("vectors_since_pass", "touched_index", "touched_data", "mem_address", "mem_data")
+
+
+def windows(design):
+    """Names of the registers that are windows here, in lower case."""
+    schedule = () if design.pulsed else ("vectors_since_pass", "touched_index", "touched_data")
+    return (*schedule, "mem_address", "mem_data", *(("mem_select",) if design.dynamic_reference else ()))
+
+
+def cell_width(design):
+    """Bits of a cell in m_data and r_data."""
+    return cell_bits(design) if design.transfers else design.formats.accumulator
+
+
+def _schedule_members(design):
+    """Members towards the schedule of program passes."""
+    return {
+        "since_pass": In(16),
+        "since_write": Out(1),
+        "since_data": Out(16),
+        "touched_number": Out(address_width(touched_words(design))),
+        "touched": In(32),
+        "touched_put": Out(1),
+        "touched_bits": Out(32),
+    }
 
 
 class State(enum.IntEnum):
@@ -32,9 +56,10 @@ class Window(wiring.Component):
     """Members
 
     <window>, <window>_read, <window>_write, <window>_ready, <window>_error, write_data : see `registers.Registers`,
-        for each of WINDOWS
+        for each of `windows(design)`
     since_pass, since_write, since_data : the schedule's count
-    touched_number, touched, touched_put, touched_bits : its touched bits, one word of 32
+    touched_number, touched, touched_put, touched_bits : its touched bits, one word of 32; both only without pulse trains
+    m_select : Out(2), only with a dynamic reference: which memory
     m_* : its host visits; r_valid, r_data : what a read visit brings
     visiting : In(1), a visit is in the accumulator's pipeline
     disturbed : In(1), other visits than the host's are going on
@@ -42,22 +67,17 @@ class Window(wiring.Component):
 
     def __init__(self, design):
         self.design = design
-        array, word = design.array, design.array.lanes * design.formats.accumulator
+        array, word = design.array, design.array.lanes * cell_width(design)
         ports = {}
-        for name in WINDOWS:
+        for name in windows(design):
             ports |= {name: Out(32), f"{name}_read": In(1), f"{name}_write": In(1)}
             ports |= {f"{name}_ready": Out(1), f"{name}_error": Out(1)}
         super().__init__(
             {
                 **ports,
                 "write_data": In(32),
-                "since_pass": In(16),
-                "since_write": Out(1),
-                "since_data": Out(16),
-                "touched_number": Out(address_width(touched_words(design))),
-                "touched": In(32),
-                "touched_put": Out(1),
-                "touched_bits": Out(32),
+                **({} if design.pulsed else _schedule_members(design)),
+                **({"m_select": Out(2)} if design.dynamic_reference else {}),
                 "m_hold": Out(1),
                 "m_valid": Out(1),
                 "m_ready": In(1),
@@ -74,7 +94,11 @@ class Window(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self._state_words(m)
+        self._select = 0
+        if not self.design.pulsed:
+            self._state_words(m)
+        if self.design.dynamic_reference:
+            self._memory(m)
         self._address(m)
         self._data(m)
         return m
@@ -98,6 +122,13 @@ class Window(wiring.Component):
         following = Mux(self.touched_number == last, 0, self.touched_number + 1)
         with m.If(self.touched_index_write | advance):
             m.d.sync += self.touched_number.eq(Mux(advance, following, self.write_data))
+
+    def _memory(self, m):
+        """MEM_SELECT."""
+        self._select = self.mem_select_write
+        m.d.comb += [self.mem_select.eq(self.m_select), self.mem_select_ready.eq(1)]
+        with m.If(self.mem_select_write):
+            m.d.sync += self.m_select.eq(self.write_data)
 
     def _address(self, m):
         """MEM_ADDRESS: written, or advanced by MEM_DATA."""
@@ -126,7 +157,7 @@ class Window(wiring.Component):
 
     def _data(self, m):
         """MEM_DATA: fetch the group unless it is here, then give a cell, or put one in and write the group."""
-        width = self.design.formats.accumulator
+        width = cell_width(self.design)
         state, here = Signal(State, init=State.REST), Signal()
         cell = Signal(width)
         put, arrives = Signal(), Signal()
@@ -167,7 +198,7 @@ class Window(wiring.Component):
             with m.Case(State.SETTLE), m.If(~self.visiting):
                 m.d.comb += [self.mem_data_ready.eq(1), self._advance.eq(1)]
                 m.d.sync += state.eq(State.REST)
-        moved = self.disturbed | self.mem_address_write | (self._advance & self._last_lane)
+        moved = self.disturbed | self.mem_address_write | self._select | (self._advance & self._last_lane)
         with m.If(moved):
             m.d.sync += here.eq(0)
         with m.Elif(arrives):

@@ -6,8 +6,8 @@ A frame is one or more beats, the last marked by TLAST.  TUSER of its first beat
 
     op          codes     then
     UPDATE_X    rows      kept, with its exponent, until the UPDATE_D that must follow
-    UPDATE_D    columns   with the x before it a vector of exponent ex + ed
-    PROGRAM     none (1)  a program pass
+    UPDATE_D    columns   with the x before it a vector pair of exponents ex, ed
+    PROGRAM     none (1)  a program pass; an unknown op in designs with pulse trains
     FORWARD     rows      read y = W x: a result frame of `columns` codes, tag repeated
     BACKWARD    columns   transposed read: a result frame of `rows` codes
     READ_ROW    none (1)  one-hot read of `row`: a result frame of `columns` codes

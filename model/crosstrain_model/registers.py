@@ -319,8 +319,8 @@ def _memory_window(design: Design) -> Iterator[Register]:
     """Accumulators, cell by cell."""
     array, width = design.array, design.formats.accumulator
     touches = "" if design.pulsed else "  A write sets all touched bits."
-    if design.dynamic_reference:
-        width = max(width, design.formats.adc + design.formats.fraction)
+    if design.transfers:
+        width = registers_gradient.cell_bits(design)
     yield Register(
         name="MEM_ADDRESS", offset=0x0CC, kind="window",
         fields=(

@@ -24,6 +24,11 @@ EXPONENT_BITS = 10
 """Bits of the exponent of a running mean, signed."""
 
 
+def cell_bits(design: Design) -> int:
+    """Bits of a cell as MEM_DATA shows it: wide enough for H, and for P and P_ref."""
+    return max(design.formats.accumulator, design.formats.adc + design.formats.fraction)
+
+
 def streams(design: Design) -> tuple[str, ...]:
     """The streams that a design has."""
     chopped = design.transfers and "random" in (design.row.chopper, design.transfer.column_chopper)
