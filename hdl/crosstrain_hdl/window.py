@@ -16,7 +16,6 @@ from crosstrain_model.registers import touched_words
 from crosstrain_model.registers_gradient import cell_bits
 
 
-
 def windows(design):
     """Names of the registers that are windows here, in lower case."""
     schedule = () if design.pulsed else ("vectors_since_pass", "touched_index", "touched_data")
@@ -41,6 +40,12 @@ def _schedule_members(design):
     }
 
 
+def walk(m, index, last, *, advance, set_by, to):
+    """The index of a window of several words: set by the host, advanced by every access to the data, 0 after `last`."""
+    with m.If(set_by | advance):
+        m.d.sync += index.eq(Mux(advance, Mux(index == last, 0, index + 1), to))
+
+
 class State(enum.IntEnum):
     """Where in an access to MEM_DATA we are."""
 
@@ -58,7 +63,7 @@ class Window(wiring.Component):
     <window>, <window>_read, <window>_write, <window>_ready, <window>_error, write_data : see `registers.Registers`,
         for each of `windows(design)`
     since_pass, since_write, since_data : the schedule's count
-    touched_number, touched, touched_put, touched_bits : its touched bits, one word of 32; both only without pulse trains
+    touched_number, touched, touched_put, touched_bits : its touched bits, one word of 32 (not with pulse trains)
     m_select : Out(2), only with a dynamic reference: which memory
     m_* : its host visits; r_valid, r_data : what a read visit brings
     visiting : In(1), a visit is in the accumulator's pipeline
@@ -119,9 +124,7 @@ class Window(wiring.Component):
             self.touched_bits.eq(self.write_data),
         ]
         advance = self.touched_data_read | self.touched_data_write
-        following = Mux(self.touched_number == last, 0, self.touched_number + 1)
-        with m.If(self.touched_index_write | advance):
-            m.d.sync += self.touched_number.eq(Mux(advance, following, self.write_data))
+        walk(m, self.touched_number, last, advance=advance, set_by=self.touched_index_write, to=self.write_data)
 
     def _memory(self, m):
         """MEM_SELECT."""
