@@ -18,6 +18,7 @@ from crosstrain_model.frames import result_bits, slot_bits
 from crosstrain_model.port import Status
 from crosstrain_model.register import Register
 from crosstrain_model.registers import TOTALS, counters, register_table, touched_words
+from crosstrain_model.registers_gradient import STATE_WINDOWS, STREAM_WORDS, STREAMS, chopper_words, streams
 
 
 def register_files(design: Design) -> dict[str, str]:
@@ -92,12 +93,24 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
         "result_bits": result_bits(design),
         "touched_words": touched_words(design),
         "counters": counters(design),
-        "totals": list(TOTALS) if design.ledger else [],
+        "totals": list(TOTALS) if design.ledger and design.row.source != "none" else [],
+        "streams": {STREAMS.index(name): name for name in streams(design)},
+        "stream_words": STREAM_WORDS if design.random.generator == "xoshiro128++" else 1,
+        "chopper_words": chopper_words(design),
+        "memories": _memories(design),
+        "state_windows": [name for name in STATE_WINDOWS if any(register.name == name for register in table)],
         "settings": [register.name for register in table if register.kind == "setting"],
         "statuses": {status.value: status.name for status in Status},
         "ok": Status.OK.value,
         "saturated": Status.SATURATED.value,
     }
+
+
+def _memories(design: Design) -> list[str]:
+    """Memories that MEM_SELECT tells apart, H first."""
+    if not design.dynamic_reference:
+        return ["H"]
+    return ["H", "P", "P_ref"] if design.transfer.memory == "leak" else ["H", "P_ref"]
 
 
 def _render(template: str, names: dict[str, Any]) -> str:

@@ -18,7 +18,10 @@ STREAM_WORDS = 4
 MEMORIES = ("H", "P", "P_ref")
 """Memories, in the numbering of MEM_SELECT."""
 
-CHOPPERS, REFERENCES = ("none", "period", "random"), ("none", "static", "dynamic", "both")
+STATE_WINDOWS = (
+    "MEAN_X", "MEAN_X_EXPONENT", "MEAN_D", "MEAN_D_EXPONENT", "SINCE_TRANSFER", "SWEEP_ROW", "SWEEP_READS", "SWEEPS",
+)  # fmt: skip
+"""Windows of a single word, which hold state that a checkpoint needs."""
 
 EXPONENT_BITS = 10
 """Bits of the exponent of a running mean, signed."""
@@ -172,9 +175,10 @@ def _windows(design: Design) -> Iterator[Register]:
         name="SWEEP_ROW", offset=0x1DC, kind="window", width=max(1, (design.array.rows - 1).bit_length()),
         high=design.array.rows - 1, doc="Row that the next transfer reads.",
     )
-    yield Register(
-        name="SWEEP_READS", offset=0x1E0, kind="window", width=16, doc="Sweeps since choppers last flipped by period.",
-    )
+    if "period" in (design.row.chopper, design.transfer.column_chopper):
+        yield Register(
+            name="SWEEP_READS", offset=0x1E0, kind="window", width=16, doc="Sweeps since choppers last flipped.",
+        )
     yield Register(
         name="SWEEPS", offset=0x1E4, kind="window", width=16, doc="Finished sweeps, up to 65535: the clock of warm-up.",
     )
