@@ -9,12 +9,10 @@ Its digital rules are `crosstrain_model.controller`, its frames `crosstrain_mode
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.accumulator import Accumulator
 from crosstrain_hdl.accumulator_ledger import TOTALS
-from crosstrain_hdl.array_port import port_members
-from crosstrain_hdl.axi_lite import AXI_LITE_PORTS, AxiLite
+from crosstrain_hdl.axi_lite import AxiLite
 from crosstrain_hdl.emit_platform import unit
 from crosstrain_hdl.frames import Frames
 from crosstrain_hdl.outer_product import OuterProduct
@@ -24,8 +22,8 @@ from crosstrain_hdl.registers import Registers
 from crosstrain_hdl.results import Results
 from crosstrain_hdl.schedule import Schedule
 from crosstrain_hdl.sequencer import Sequencer
+from crosstrain_hdl.top import join, join_pins, join_totals, join_windows, top_members
 from crosstrain_hdl.window import Window, windows
-from crosstrain_model.frames import RESULT_USER_BITS, USER_BITS, result_bits, slot_bits
 
 
 class Controller(wiring.Component):
@@ -52,23 +50,7 @@ class Controller(wiring.Component):
             "sequencer": Sequencer(design),
             "results": Results(design),
         }
-        super().__init__(
-            {
-                **{f"s_axil_{name}": member for name, member in AXI_LITE_PORTS.items()},
-                "irq": Out(1),
-                "s_axis_tdata": In(design.stream_codes * slot_bits(design)),
-                "s_axis_tvalid": In(1),
-                "s_axis_tready": Out(1),
-                "s_axis_tlast": In(1),
-                "s_axis_tuser": In(USER_BITS),
-                "m_axis_tdata": Out(design.array.lanes * result_bits(design)),
-                "m_axis_tvalid": Out(1),
-                "m_axis_tready": In(1),
-                "m_axis_tlast": Out(1),
-                "m_axis_tuser": Out(RESULT_USER_BITS),
-                **port_members(design),
-            }
-        )
+        super().__init__(top_members(design))
 
     @property
     def words(self):
@@ -80,18 +62,17 @@ class Controller(wiring.Component):
         for name, station in self._stations.items():
             m.submodules[name] = unit(station, name)
         s = self._stations
-        for name in ("axi_lite", "frames", "results", "sequencer"):
-            self._pins(m, s[name])
-        _join(m, s["axi_lite"], s["registers"], "bus_")
-        _join(m, s["frames"], s["outer_product"], "w_", "commit_")
-        _join(m, s["outer_product"], s["schedule"], "v_")
-        _join(m, s["schedule"], s["accumulator"], "a_")
-        _join(m, s["accumulator"], s["pulse"], "c_")
-        _join(m, s["pulse"], s["sequencer"], "t_", "slot_")
-        _join(m, s["frames"], s["sequencer"], "h_", "dac_")
-        _join(m, s["sequencer"], s["results"], "adc_", "r_")
-        _join(m, s["window"], s["schedule"], "m_", "since_")
-        _join(m, s["accumulator"], s["window"], "r_")
+        join_pins(m, self, *(s[name] for name in ("axi_lite", "frames", "results", "sequencer")))
+        join(m, s["axi_lite"], s["registers"], "bus_")
+        join(m, s["frames"], s["outer_product"], "w_", "commit_")
+        join(m, s["outer_product"], s["schedule"], "v_")
+        join(m, s["schedule"], s["accumulator"], "a_")
+        join(m, s["accumulator"], s["pulse"], "c_")
+        join(m, s["pulse"], s["sequencer"], "t_", "slot_")
+        join(m, s["frames"], s["sequencer"], "h_", "dac_")
+        join(m, s["sequencer"], s["results"], "adc_", "r_")
+        join(m, s["window"], s["schedule"], "m_", "since_")
+        join(m, s["accumulator"], s["window"], "r_")
         m.d.comb += self.irq.eq(s["registers"].irq)
         self._stations_beside(m, **s)
         self._windows(m, s["registers"], s["window"], s["schedule"])
@@ -99,13 +80,6 @@ class Controller(wiring.Component):
         self._status(m, **s)
         self._statistics(m, **s)
         return m
-
-    def _pins(self, m, station):
-        """A station's members that are pins of the top."""
-        for name, member in station.signature.members.items():
-            if name in self.signature.members and name != "irq":
-                own, inner = getattr(self, name), getattr(station, name)
-                m.d.comb += inner.eq(own) if member.flow == In else own.eq(inner)
 
     def _stations_beside(self, m, *, frames, outer_product, schedule, accumulator, pulse, sequencer, window, **_):
         """What passes between stations beside their streams."""
@@ -130,17 +104,12 @@ class Controller(wiring.Component):
 
     def _windows(self, m, registers, window, schedule):
         m.d.comb += [
-            window.write_data.eq(registers.write_data),
             schedule.touched_index.eq(window.touched_number),
             schedule.touched_write.eq(window.touched_put),
             schedule.touched_data.eq(window.touched_bits),
             window.touched.eq(schedule.touched),
         ]
-        for name in windows(self.design):
-            for suffix in ("_read", "_write"):
-                m.d.comb += getattr(window, name + suffix).eq(getattr(registers, name + suffix))
-            for suffix in ("", "_ready", "_error"):
-                m.d.comb += getattr(registers, name + suffix).eq(getattr(window, name + suffix))
+        join_windows(m, registers, window, windows(self.design))
 
     def _settings(self, m, *, registers, frames, outer_product, schedule, accumulator, pulse, sequencer, **_):
         """Registers and commands to where they act."""
@@ -197,17 +166,4 @@ class Controller(wiring.Component):
         m.d.comb += [registers.vectors.eq(schedule.vectors), registers.visits.eq(schedule.visits)]
         m.d.comb += [getattr(registers, name).eq(getattr(sequencer, name)) for name in COUNTERS]
         if self.design.ledger:
-            for name in TOTALS:
-                total = getattr(accumulator, f"total_{name}")
-                m.d.comb += [
-                    getattr(registers, f"total_{name}_low").eq(total[:32]),
-                    getattr(registers, f"total_{name}_high").eq(total[32:]),
-                ]
-
-
-def _join(m, source, target, *prefixes):
-    """Connect the members of both that have the same name with one of the prefixes, each from its driver."""
-    for name, member in source.signature.members.items():
-        if name.startswith(prefixes) and name in target.signature.members:
-            one, other = getattr(source, name), getattr(target, name)
-            m.d.comb += other.eq(one) if member.flow == Out else one.eq(other)
+            join_totals(m, registers, accumulator, TOTALS)
