@@ -173,6 +173,9 @@ class Device(Section):
     noise_base: str = choice("step", "step", "zero")
     """The mean step that sigma_cc is relative to.  step: the one at the present conductance.  zero: the one at zero
     conductance, whatever the conductance (Rasch 2024, methods)."""
+    zero: str = choice("absolute", "absolute", "symmetry")
+    """What a weight of zero is.  absolute: conductance zero.  symmetry: every device's own symmetry point, where up and
+    down steps are equal; weights are then conductances less that point, in reads too."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -202,6 +205,9 @@ class Converters(Section):
     read_noise: float = real(0.0, 0.0, 1.0)
     """Standard deviation of a column's read noise, relative to full-scale weight times the root of the summed squares
     of the codes."""
+    reference_error: float = real(0.0, 0.0, 4.0)
+    """sigma_r: standard deviation of the error of a static reference of the gradient array, relative to the half range;
+    the reference is the symmetry point plus that error, drawn once per device (`transfer.reference`)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -26,12 +26,21 @@ def counts(name: str, value: Ints, shape: tuple[int, ...], low: int = -255) -> n
     return np.ascontiguousarray(value, dtype=np.int16)
 
 
-def bits(name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.uint32]:
-    """Slots of a line packed in a word: at most 31."""
+def bits(name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.uint64]:
+    """Slots of a line packed in a word: at most 63."""
     value = whole(name, value, shape)
-    if value.min() < 0 or value.max() >= 1 << 31:
-        raise ValueError(f"ArrayTile.{name} = {value.min()}..{value.max()}: must be 0..{2**31 - 1} (at most 31 slots)")
-    return np.ascontiguousarray(value, dtype=np.uint32)
+    if value.min() < 0 or value.max() >= 1 << 63:
+        raise ValueError(f"ArrayTile.{name} = {value.min()}..{value.max()}: must be 0..{2**63 - 1} (at most 63 slots)")
+    return np.ascontiguousarray(value, dtype=np.uint64)
+
+
+def slots(name: str, value: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """A mask of lines for every slot; at most 255 slots, so that no device gets more pulses."""
+    value = np.asarray(value)
+    if value.ndim != 2 or value.shape != (min(shape[0], 255), shape[1]) or value.dtype != np.bool_:
+        wanted = f"[S, {shape[1]}], S the same in all masks and at most 255"
+        raise ValueError(f"ArrayTile.{name} = {value.dtype} {value.shape}: must be bool {wanted}")
+    return value
 
 
 def signs(name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:

@@ -36,5 +36,8 @@ class CompiledEngine:
     def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
         return int(kernels.train(self._context, x_bits, d_bits, x_sign, d_sign))
 
+    def train_slots(self, rows: Bytes, columns: Bytes) -> int:
+        return int(kernels.train_slots(self._context, rows, np.ascontiguousarray(columns)))
+
     def hook_pointer(self) -> tuple[int, int]:
         return hook.hook_address(), int(self._context.ctypes.data)

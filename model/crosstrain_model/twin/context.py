@@ -15,8 +15,10 @@ from crosstrain_model.twin.array_state import ArrayState
 from crosstrain_model.twin.converter import Converter
 
 ROWS, COLUMNS, DEVICE_COLUMNS, WIRING, EXPONENT, NOISE, NOISE_OF_STEP = range(7)
-G, STEP_UP, SLOPE_UP, STEP_DOWN, SLOPE_DOWN, LOW, HIGH, LEVELS, COUNTERS, KEYS, PULSES = range(7, 18)
-CONVERTERS = 18
+G, STEP_UP, SLOPE_UP, STEP_DOWN, SLOPE_DOWN, LOW, HIGH, LEVELS, COUNTERS, KEYS = range(7, 17)
+PULSES, REFERENCE = 17, 18
+"""Addresses too; 0 where there is none."""
+CONVERTERS = 19
 """Three converters follow (forward, backward, row), of CONVERTER_SIZE numbers each."""
 BITS, ADC, FRACTION, MULTIPLIER, SHIFT, DAC_NOISE, READ_NOISE, ADC_NOISE, CHUNK = range(9)
 CONVERTER_SIZE = 9
@@ -39,6 +41,7 @@ def make(state: ArrayState) -> npt.NDArray[np.int64]:
         assert array.flags.carray
         context[place] = array.ctypes.data
     context[PULSES] = state.pulses.ctypes.data if state.pulses.size else 0
+    context[REFERENCE] = 0 if state.reference is None else state.reference.ctypes.data
     parts = (state.forward_converter, state.backward_converter, state.row_converter)
     context[CONVERTERS:] = [number for part in parts for number in _converter(part)]
     return context

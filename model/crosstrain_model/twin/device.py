@@ -35,6 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.design import Design, Device
+from crosstrain_model.port import ArrayId
 from crosstrain_model.twin import noise
 
 ONE = 1 << 20
@@ -79,9 +80,14 @@ class Devices:
         return self.clamp(np.where(denominator > 0, point, 0))
 
 
+def device_of(design: Design, array: int) -> Device:
+    """What an array is made of: `gradient_device` where the design transfers from A and this is A, else `device`."""
+    return design.gradient_device if design.transfers and array == ArrayId.A else design.device
+
+
 def make(design: Design, *, seed: int, tile: int, array: int) -> Devices:
     """Draws the devices of one array of the design."""
-    device, rows, columns = design.device, design.array.rows, design.array.device_columns
+    device, rows, columns = device_of(design, array), design.array.rows, design.array.device_columns
     shape = (rows, columns)
     quiet = device.kind == "ideal"
     a_up, a_down, low, high = _nominal(device, shape) if quiet else _varied(device, shape, (seed, tile, array))

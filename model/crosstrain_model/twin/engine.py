@@ -14,7 +14,7 @@ from crosstrain_model.twin.pulses import pulse_row
 
 Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int32]
-Bits = npt.NDArray[np.uint32]
+Bits = npt.NDArray[np.uint64]
 Signs = npt.NDArray[np.int8]
 Counts = npt.NDArray[np.int64]
 
@@ -36,6 +36,9 @@ class Engine(Protocol):
 
     def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
         """A pulse train; silent lines have no bits.  Returns pulses."""
+
+    def train_slots(self, rows: Bytes, columns: Bytes) -> int:
+        """A pulse train slot by slot: rows [S, rows] 0 or 1, columns [S, device columns] 0, 1 RESET, 2 SET."""
 
     def hook_pointer(self) -> tuple[int, int]:
         """Addresses of hook and context."""
@@ -63,13 +66,21 @@ class NumpyEngine:
     def read_row(self, row: int) -> Codes:
         state, part = self.state, self.state.row_converter
         one_hot = np.array([[1 << (part.bits - 1)]], dtype=np.int32)
-        codes = self._convert(part, one_hot, state.levels[row : row + 1], noise.DAC_ROW, state.counters[2:3], row)
+        subtracted = None if state.reference is None else state.reference[row : row + 1]
+        weights = state.wiring.wide_levels(state.g[row : row + 1], subtracted)
+        codes = self._convert(part, one_hot, weights, noise.DAC_ROW, state.counters[2:3], row)
         state.counters[2] += 1
         first: Codes = codes[0]
         return first
 
     def _convert(
-        self, part: Converter, codes: Codes, weights: npt.NDArray[np.int16], kind: int, numbers: Counts, row: int
+        self,
+        part: Converter,
+        codes: Codes,
+        weights: npt.NDArray[np.int16] | npt.NDArray[np.int32],
+        kind: int,
+        numbers: Counts,
+        row: int,
     ) -> Codes:
         """Codes [B, lines] on weights [lines, outputs] to ADC codes; the sum is exact in float64, in any order.
 
@@ -104,12 +115,19 @@ class NumpyEngine:
         return delivered
 
     def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
+        hits = np.bitwise_count(x_bits[:, None] & d_bits).astype(np.int16)
+        up, down = self.state.wiring.expand(-hits * x_sign[:, None] * d_sign)
+        return self._train(up, down)
+
+    def train_slots(self, rows: Bytes, columns: Bytes) -> int:
+        fired = rows.T.astype(np.int64)
+        return self._train(fired @ (columns == 2), fired @ (columns == 1))
+
+    def _train(self, up: Counts, down: Counts) -> int:
+        """SET and RESET counts [rows, device columns] of a train, one event."""
         state, delivered = self.state, 0
-        for row in range(state.rows):
-            hits = np.bitwise_count(x_bits[row] & d_bits).astype(np.int16)
-            up, down = state.wiring.expand(-hits * x_sign[row] * d_sign)
-            total = (up + down).astype(np.int32)
-            self._pulse(row, up.astype(np.int32), total, self._key(noise.TRAIN, state.counters[4:5], row))
+        for row, total in enumerate((up + down).astype(np.int32)):
+            self._pulse(row, up[row].astype(np.int32), total, self._key(noise.TRAIN, state.counters[4:5], row))
             delivered += int(total.sum())
         state.counters[4] += delivered > 0
         return delivered
@@ -117,7 +135,8 @@ class NumpyEngine:
     def _pulse(self, row: int, up: npt.NDArray[np.int32], total: npt.NDArray[np.int32], key: noise.Key) -> None:
         state = self.state
         pulse_row(state.g, state.devices, row, up, total, key)
-        state.levels[row] = state.wiring.levels(state.g[row : row + 1])[0]
+        subtracted = None if state.reference is None else state.reference[row]
+        state.levels[row] = state.wiring.levels(state.g[row : row + 1], subtracted)[0]
         if state.pulses.size:
             state.pulses[row] += total
 

@@ -62,12 +62,12 @@ def _pointer_to(element: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def ones(typingctx: Any, word: Any) -> Any:
-    """Population count of a uint32, as the one instruction that processors have for it."""
+    """Population count of a uint64, as the one instruction that processors have for it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
-    return types.int32(types.uint32), generate
+    return types.uint64(types.uint64), generate
 
 
 to_int16 = _pointer_to(types.int16)
@@ -140,13 +140,33 @@ def _pulse_columns(g: Array, parts: Any, up: Array, total: Array, settings: Any,
 
 
 @compiled
-def refresh_row(g: Array, levels: Array, pair: bool) -> None:
+def wide_level(g: Array, c: int, pair: bool, reference: Any) -> Any:
+    """wiring.wide_levels of one weight, whose reference is given."""
+    if pair:
+        return np.int32(np.int32(g[2 * c] - g[2 * c + 1]) - reference + np.int32(64)) >> 7
+    return np.int32(g[c] - reference + np.int32(32)) >> 6
+
+
+@compiled
+def reference_row(context: Array, row: int) -> Array:
+    """Reference of a row; empty where reads subtract nothing."""
+    columns = context[at.COLUMNS]
+    address = context[at.REFERENCE]
+    if address == 0:
+        return carray(to_int32(address), (0,))
+    return carray(to_int32(address + 4 * row * columns), (columns,))
+
+
+@compiled
+def refresh_row(g: Array, levels: Array, pair: bool, reference: Array) -> None:
     """wiring.levels of one row."""
-    for c in range(levels.size):
-        if pair:
-            levels[c] = np.int16(np.int32(g[2 * c] - g[2 * c + 1] + np.int32(64)) >> 7)
-        else:
-            levels[c] = np.int16(np.int32(g[c] + np.int32(32)) >> 6)
+    if reference.size:
+        for c in range(levels.size):
+            level = wide_level(g, c, pair, reference[c])
+            levels[c] = np.int16(min(max(level, np.int32(-32767)), np.int32(32767)))
+    else:
+        for c in range(levels.size):
+            levels[c] = np.int16(wide_level(g, c, pair, np.int32(0)))
 
 
 @compiled
@@ -166,7 +186,7 @@ def pulse_row(context: Array, row: int, up: Array, total: Array, kind: int, numb
     parts = (step_up, slope_up, step_down, slope_down, low, high)
     _pulse_columns(g, parts, up, total, settings, (start, stride))
     levels = carray(to_int16(context[at.LEVELS]), (rows, columns))[row]
-    refresh_row(g, levels, context[at.WIRING] != at.SINGLE)
+    refresh_row(g, levels, context[at.WIRING] != at.SINGLE, reference_row(context, row))
     if context[at.PULSES] != 0:
         pulses = carray(to_int64(context[at.PULSES]), (rows, width))[row]
         for c in range(width):
@@ -224,7 +244,7 @@ def program_rows(context: Array, rows: Array, counts: Array, delivered: Array) -
 
 @compiled
 def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: Array) -> int:
-    """Engine.train: bits uint32, signs int8."""
+    """Engine.train: bits uint64, signs int8."""
     wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
     up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
     counters = carray(to_int64(context[at.COUNTERS]), (5,))
@@ -234,8 +254,34 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
             continue
         pulses, sign, word = 0, -np.int32(x_sign[r]), x_bits[r]
         for c in range(d_bits.size):
-            hits = np.int32(ones(np.uint32(word & d_bits[c])) * np.int32(d_sign[c]))
+            hits = np.int32(np.int32(ones(np.uint64(word & d_bits[c]))) * np.int32(d_sign[c]))
             pulses += _expand(wiring, c, np.int32(sign * hits), up, total)
+        if pulses:
+            pulse_row(context, r, up, total, noise.TRAIN, counters[4])
+        delivered += pulses
+    if delivered:
+        counters[4] += 1
+    return delivered
+
+
+@compiled
+def train_slots(context: Array, rows: Array, columns: Array) -> int:
+    """Engine.train_slots: rows uint8 [S, rows], columns uint8 [S, device columns], S at most 255."""
+    width = context[at.DEVICE_COLUMNS]
+    up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
+    counters = carray(to_int64(context[at.COUNTERS]), (5,))
+    delivered = 0
+    for r in range(context[at.ROWS]):
+        up[:] = 0
+        total[:] = 0
+        pulses = 0
+        for s in range(rows.shape[0]):
+            if rows[s, r] != 0:
+                for c in range(width):
+                    up[c] += columns[s, c] >> np.uint8(1)
+                    total[c] += np.uint8(columns[s, c] != 0)
+        for c in range(width):
+            pulses += total[c]
         if pulses:
             pulse_row(context, r, up, total, noise.TRAIN, counters[4])
         delivered += pulses

@@ -9,7 +9,19 @@ from numba import carray
 
 from crosstrain_model.twin import context as at
 from crosstrain_model.twin import noise
-from crosstrain_model.twin.kernels import Array, compiled, event_key, mix, to_int16, to_int64, to_uint32, z_of
+from crosstrain_model.twin.kernels import (
+    Array,
+    compiled,
+    event_key,
+    mix,
+    reference_row,
+    to_int16,
+    to_int32,
+    to_int64,
+    to_uint32,
+    wide_level,
+    z_of,
+)
 
 
 @compiled
@@ -170,12 +182,14 @@ def read_row(context: Array, row: int, out: Array) -> None:
     part = _converter(context, 2)
     keys = carray(to_uint32(context[at.KEYS]), (noise.KINDS, 2))
     counters = carray(to_int64(context[at.COUNTERS]), (5,))
-    weights = carray(to_int16(context[at.LEVELS]), (context[at.ROWS], context[at.COLUMNS]))
+    g = carray(to_int32(context[at.G]), (context[at.ROWS], context[at.DEVICE_COLUMNS]))[row]
+    reference, pair = reference_row(context, row), context[at.WIRING] != at.SINGLE
     codes, levels = np.empty(1, dtype=np.int32), np.empty(1, dtype=np.int32)
     codes[0] = np.int32(1) << (part[at.BITS] - 1)
     root = _to_levels(part, codes, keys, noise.DAC_ROW, counters[2], row, levels)
     sums = np.empty(out.size, dtype=np.int64)
     for c in range(out.size):
-        sums[c] = np.int64(levels[0]) * np.int64(weights[row, c])
+        less = reference[c] if reference.size else np.int32(0)
+        sums[c] = np.int64(levels[0]) * np.int64(wide_level(g, c, pair, less))
     _to_codes(part, sums, root, keys, noise.READ_ROW, counters[2], row, out)
     counters[2] += 1

@@ -6,7 +6,10 @@ see
     level = (g + 32) >> 6                     single      full-scale weight 1.0 = ONE = 2^20
             (g_plus - g_minus + 64) >> 7      pair        full-scale weight 1.0 = 2 ONE = 2^21 of difference
 
-in units of 2^-14 of the full-scale weight, int16 in both cases.  Events count themselves: every vector of a forward
+in units of 2^-14 of the full-scale weight, int16 in both cases.  Where the array has a reference (reference.py), it is
+taken off first: `weights` are relative to it, and levels clamp to +-32767; only row reads see them unclamped (int32).
+
+Events count themselves: every vector of a forward
 read, every one of a backward read, every row read, every phase of a row program (SET first, then RESET) and every train
 has the next number of its kind, and that number keys its noise; hence no split into batches changes a bit.  An event
 without pulses is no event and takes no number.
@@ -29,6 +32,7 @@ from crosstrain_model.twin.engine import Engine, NumpyEngine
 
 Ints = npt.NDArray[np.integer[Any]]
 Codes = npt.NDArray[np.int32]
+Masks = npt.NDArray[np.bool_]
 
 
 class ArrayTile(ArrayState):
@@ -64,12 +68,14 @@ class ArrayTile(ArrayState):
     @property
     def pulse_step(self) -> float:
         """Mean change of a weight by one pulse at weight 0, relative to full scale."""
-        return 2.0 / (self.design.device.states * self.wiring.share)
+        return 2.0 / (self.device.states * self.wiring.share)
 
     @property
     def weights(self) -> npt.NDArray[np.int32]:
-        """Integer weights [rows, columns] in units of 1 / weight_one: g, or g_plus - g_minus (a copy)."""
-        return self.wiring.weights(self.g)
+        """Integer weights [rows, columns] in units of 1 / weight_one: g, or g_plus - g_minus, less the reference (a
+        copy)."""
+        weights = self.wiring.weights(self.g)
+        return weights if self.reference is None else weights - self.reference
 
     @property
     def conductance(self) -> npt.NDArray[np.int32]:
@@ -98,7 +104,7 @@ class ArrayTile(ArrayState):
         lower bound.  A weight that the bounds of its devices cannot make is clipped to the nearest one they can.
         """
         wanted = checks.whole("load_weights target", target, (self.rows, self.columns)).astype(np.int64)
-        self.g[...] = self.wiring.place(wanted, self.devices)
+        self.g[...] = self.wiring.place(wanted if self.reference is None else wanted + self.reference, self.devices)
         self._refresh()
         return int(np.count_nonzero(self.weights != wanted))
 
@@ -108,7 +114,7 @@ class ArrayTile(ArrayState):
         Each attempt gives a weight round((target - weight) / mean step), at most `max_pulses`; returns device pulses.
         """
         wanted = checks.whole("program_weights target", target, (self.rows, self.columns)).astype(np.int64)
-        step = max((2 * self.weight_one) // (self.design.device.states * self.wiring.share), 1)
+        step = max((2 * self.weight_one) // (self.device.states * self.wiring.share), 1)
         delivered = 0
         for _ in range(attempts):
             error = wanted - self.weights.astype(np.int64)
@@ -195,7 +201,7 @@ class ArrayTile(ArrayState):
         return self._engine.program_rows(lines, checks.counts("counts", counts, (lines.size, self.columns)))
 
     def pulse_train(self, x_bits: Ints, d_bits: Ints, x_sign: Ints, d_sign: Ints) -> int:
-        """A whole train of up to 31 slots, both phases: every coincidence of a row's and a column's bits is one pulse.
+        """A whole train of up to 63 slots, both phases: every coincidence of a row's and a column's bits is one pulse.
 
         `x_bits` [rows] and `d_bits` [columns] hold slot s in bit s; the weight falls where x_sign * d_sign > 0 and
         rises where it is negative (it moves by -x d); a line of sign 0 stays silent.  Returns the device pulses
@@ -203,7 +209,20 @@ class ArrayTile(ArrayState):
         """
         sx, sd = checks.signs("x_sign", x_sign, (self.rows,)), checks.signs("d_sign", d_sign, (self.columns,))
         bx, bd = checks.bits("x_bits", x_bits, (self.rows,)), checks.bits("d_bits", d_bits, (self.columns,))
-        return self._engine.train(np.where(sx != 0, bx, np.uint32(0)), np.where(sd != 0, bd, np.uint32(0)), sx, sd)
+        return self._engine.train(np.where(sx != 0, bx, np.uint64(0)), np.where(sd != 0, bd, np.uint64(0)), sx, sd)
+
+    def train_slots(self, rows: Masks, columns: Masks, direction: Masks) -> int:
+        """A whole train as it crosses the array port, slot by slot: bool `rows` [S, rows], `columns` and `direction`
+        [S, device columns], where columns fire and whether SET; phases are slots one after another.
+
+        One event like `pulse_train`, equal to it for the same coincidences; SET pulses of a device come first.  Returns
+        the device pulses delivered.
+        """
+        count = len(np.asarray(rows))
+        fired = checks.slots("train_slots rows", rows, (count, self.rows))
+        hit = checks.slots("train_slots columns", columns, (count, self.device_columns))
+        rising = checks.slots("train_slots direction", direction, (count, self.device_columns))
+        return self._engine.train_slots(fired.astype(np.uint8), hit * (1 + rising.astype(np.uint8)))
 
     def hook_pointer(self) -> tuple[int, int]:
         """Addresses of the hook and of its `user` (hook.py), for simulations; the tile must outlive their use."""

@@ -35,10 +35,14 @@ class Wiring:
         """Integer weights [rows, columns] of conductances [rows, device columns]."""
         return g[:, 0::2] - g[:, 1::2] if self.pair else g.copy()
 
-    def levels(self, g: npt.NDArray[np.int32]) -> npt.NDArray[np.int16]:
-        """What reads see: weights in units of 2^-14 of full scale."""
-        w = self.weights(g)
-        return ((w + np.int32(64)) >> 7 if self.pair else (w + np.int32(32)) >> 6).astype(np.int16)
+    def wide_levels(self, g: npt.NDArray[np.int32], reference: npt.NDArray[np.int32] | None) -> npt.NDArray[np.int32]:
+        """What row reads see: weights less `reference`, in units of 2^-14 of full scale."""
+        w = self.weights(g) if reference is None else self.weights(g) - reference
+        return (w + np.int32(64)) >> 7 if self.pair else (w + np.int32(32)) >> 6
+
+    def levels(self, g: npt.NDArray[np.int32], reference: npt.NDArray[np.int32] | None = None) -> npt.NDArray[np.int16]:
+        """What other reads see: the same, within +-32767.  Only a reference can make a weight meet that."""
+        return np.clip(self.wide_levels(g, reference), -32767, 32767).astype(np.int16)
 
     def expand(self, counts: npt.NDArray[Any]) -> tuple[Wide, Wide]:
         """SET and RESET counts per device column of signed counts [..., columns] per weight."""

@@ -64,6 +64,45 @@ def test_the_rule_is_frozen():
 
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_slots_and_packed_trains_are_one(pair, engine):
+    """A train of two phases, slot by slot as at the port, against the packed words: same bits, same event number."""
+    draw, slots = np.random.default_rng(6), 63
+    whole, packed = (ArrayTile(sample(pair), engine=engine, count_pulses=True) for _ in range(2))
+    for density in (0.02, 0.3, 1.0):
+        x, d = draw.random((slots, 13)) < density, draw.random((slots, 7)) < density
+        x_sign, d_sign = draw.integers(-1, 2, 13), draw.integers(-1, 2, 7)
+        rows = np.concatenate([x & (x_sign > 0), x & (x_sign < 0)])
+        counts = np.concatenate([np.where(d, -d_sign, 0), np.where(d, d_sign, 0)])
+        sets, resets = whole.wiring.expand(counts)
+        fired = whole.train_slots(rows, (sets + resets) > 0, sets > 0)
+        bits = (side.T @ (1 << np.arange(slots, dtype=np.int64)) for side in (x, d))
+        assert fired == packed.pulse_train(*bits, x_sign, d_sign)
+        assert np.array_equal(whole.g, packed.g)
+    assert np.array_equal(whole.pulses, packed.pulses)
+    assert whole.counters.tolist() == packed.counters.tolist()
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_sets_come_first_in_any_train_of_slots(engine):
+    """Columns that turn round within a train: counts per device, SET first, as one row program with that noise."""
+    draw = np.random.default_rng(7)
+    tile, quiet = ArrayTile(sample(), engine=engine), ArrayTile(sample(sigma_cc=0.0), engine=engine)
+    rows, columns, rising = draw.random((255, 13)) < 0.3, *(draw.random((2, 255, 7)) < 0.3)
+    hits = rows.T.astype(int)
+    up, total = hits @ (columns & rising), hits @ columns
+    for twin in (tile, quiet):
+        assert twin.train_slots(rows, columns, rising) == total.sum()
+        assert twin.train_slots(rows, columns & False, rising) == 0
+        assert twin.counters.tolist() == [0, 0, 0, 0, 1]
+    other = ArrayTile(sample(sigma_cc=0.0))
+    for row in range(13):
+        other.program_devices(row, up[row], (total - up)[row])
+    assert np.array_equal(other.g, quiet.g)
+    assert tile.train_slots(np.zeros((0, 13), bool), np.zeros((0, 7), bool), np.zeros((0, 7), bool)) == 0
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
 def test_batch_splits_give_the_same_codes(engine):
     design, draw = sample(rows=40, columns=30), np.random.default_rng(0)
     x, d = draw.integers(-128, 128, (23, 40)), draw.integers(-128, 128, (23, 30))
@@ -216,6 +255,10 @@ def test_wrong_arguments_are_named():
         (lambda: tile.program_devices(0, np.full(7, 200), np.full(7, 56)), "= 256: must be 0..255"),
         (lambda: tile.program_rows(np.array([13]), np.zeros((1, 7), dtype=int)), "rows: must be"),
         (lambda: tile.pulse_train(np.full(13, 2**31), *[np.ones(7, dtype=int)] * 3), "x_sign"),
+        (lambda: tile.pulse_train(np.full(13, -1), *[np.ones(n, dtype=int) for n in (7, 13, 7)]), "x_bits"),
+        (lambda: tile.train_slots(np.ones((2, 13)), *[np.ones((2, 7), bool)] * 2), "train_slots rows = float64"),
+        (lambda: tile.train_slots(np.ones((2, 13), bool), *[np.ones((3, 7), bool)] * 2), "train_slots columns"),
+        (lambda: tile.train_slots(np.ones((256, 13), bool), *[np.ones((256, 7), bool)] * 2), "at most 255"),
         (lambda: tile.forward(np.zeros((2, 12), dtype=int)), "forward x_codes"),
         (lambda: setattr(tile, "conductance", np.full((13, 7), 2**21)), "its bounds"),
         (lambda: ArrayTile(sample(), engine="numpy").hook_pointer(), "the hook needs"),
