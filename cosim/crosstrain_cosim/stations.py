@@ -7,10 +7,10 @@ import functools
 import importlib
 from typing import Any
 
-from crosstrain_hdl.controller import Controller
 from crosstrain_hdl.emit import emit, flat_ports, reset_port
 from crosstrain_hdl.generate import rtl_files
 from crosstrain_hdl.port_checker import PortChecker
+from crosstrain_hdl.tops import controller
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import resolve_toml
 
@@ -88,7 +88,7 @@ def controller_unit(design: Design, rtl: dict[str, str] | None = None, *, checke
 
 @functools.cache
 def _controller(design: Design) -> tuple[dict[str, str], list[_Pin]]:
-    part = Controller(design)
+    part = controller(design)
     return rtl_files(design, component=part), _pins(part)
 
 

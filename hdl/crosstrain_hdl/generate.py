@@ -11,7 +11,6 @@ import contextlib
 import json
 from pathlib import Path
 
-from crosstrain_hdl.controller import Controller
 from crosstrain_hdl.emit import emit, reset_port
 from crosstrain_hdl.generate_counts import memories
 from crosstrain_hdl.generate_flow import IO_FRACTION, constraints, core_vlnv, file_list, librelane, render
@@ -26,6 +25,7 @@ from crosstrain_hdl.generate_sim import (
     smoke_text,
     tile_text,
 )
+from crosstrain_hdl.tops import controller
 from crosstrain_model import __version__
 from crosstrain_model.cost import cycles_per_vector
 from crosstrain_model.design_text import hardware_hash, resolve_toml
@@ -52,7 +52,7 @@ def rtl_files(design, *, component=None, names=None):
     component : what to emit in place of the controller, for tests
     names : see `emit`
     """
-    component = Controller(design) if component is None else component
+    component = controller(design) if component is None else component
     header = f"{design.name}, made by crosstrain {__version__}, hardware hash {hardware_hash(design)[:16]}"
     return emit(component, name=design.top, profile=design.profile, header=header, names=names)
 
@@ -62,7 +62,7 @@ def generated_files(design, *, component=None):
 
     component : what to emit in place of the controller, for tests
     """
-    component = Controller(design) if component is None else component
+    component = controller(design) if component is None else component
     names = {}
     rtl = rtl_files(design, component=component, names=names)
     ports = top_ports(component, design)
