@@ -9,11 +9,15 @@
 | 1 | forward read | codes_in [rows] | codes_out [columns], returns 0 |
 | 2 | backward read | codes_in [columns] | codes_out [rows], returns 0 |
 | 3 | one-hot read of row `row` | | codes_out [columns], returns 0 |
+| 4 | train of `row` slots, once per completed command | set_counts, reset_counts: rows, columns | pulses delivered |
 
-It returns -1, and does nothing, for an unknown op, a row outside the array, a code outside its DAC, or more than 255
-pulses of SET and RESET together on one device.  Pointers that an op does not take may be null.  `user` is the address
-of a tile's context (context.py) and selects the array; `array` is for the caller's records.  It takes no lock: one
-thread at a time per tile, any number of tiles.
+Of a train set_counts holds bytes [slots, rows], 1 where a row fires, and reset_counts bytes [slots, device columns]:
+0 silent, 1 RESET, 2 SET.
+
+It returns -1, and does nothing, for an unknown op, a row outside the array, a code outside its DAC, more than 255
+pulses of SET and RESET together on one device, more than 255 slots, or a slot byte of another value.  Pointers that an
+op does not take may be null.  `user` is the address of a tile's context (context.py) and selects the array; `array` is
+for the caller's records.  It takes no lock: one thread at a time per tile, any number of tiles.
 """
 
 from __future__ import annotations
@@ -25,8 +29,22 @@ import numpy as np
 from numba import carray, cfunc, types
 
 from crosstrain_model.twin import context as at
-from crosstrain_model.twin.kernels import Array, compiled, program
+from crosstrain_model.twin.kernels import Array, compiled, program, train_slots
 from crosstrain_model.twin.read_kernels import read, read_row
+
+
+@compiled
+def _train(context: Array, fired: Array, columns: Array) -> int:
+    if fired.shape[0] > 255:
+        return -1
+    for s in range(fired.shape[0]):
+        for r in range(fired.shape[1]):
+            if fired[s, r] > 1:
+                return -1
+        for c in range(columns.shape[1]):
+            if columns[s, c] > 2:
+                return -1
+    return train_slots(context, fired, columns)
 
 
 @compiled
@@ -37,6 +55,8 @@ def answer(context: Array, op: int, row: int, sets: Any, resets: Any, codes_in: 
         lines, outputs = (rows, columns) if op == 1 else (columns, rows)
         done = read(context, op - 1, carray(codes_in, (1, lines)), carray(codes_out, (1, outputs)))
         return 0 if done else -1
+    if op == 4:
+        return _train(context, carray(sets, (row, rows)), carray(resets, (row, width)))
     if op > 3 or row >= rows:
         return -1
     if op == 3:

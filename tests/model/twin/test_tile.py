@@ -191,6 +191,11 @@ def test_hook_equals_methods(pair):
         out = np.zeros(7, dtype=np.int32)
         assert hook(user, 3, 0, row, None, None, None, out.ctypes.data) == 0
         assert np.array_equal(out, direct.read_row(row))
+        count = int(draw.integers(1, 20))
+        fired, hit, rising = (draw.random((count, n)) < 0.3 for n in (13, wide, wide))
+        rows, columns = fired.astype(np.uint8), (hit * (1 + rising)).astype(np.uint8)
+        done = hook(user, 4, 0, count, rows.ctypes.data, columns.ctypes.data, None, None)
+        assert done == direct.train_slots(fired, hit, rising)
     assert np.array_equal(hooked.g, direct.g)
     assert np.array_equal(hooked.levels, direct.levels)
     assert np.array_equal(hooked.counters, direct.counters)
@@ -200,7 +205,14 @@ def test_hook_equals_methods(pair):
     assert hook(user, 0, 0, 0, full.ctypes.data, full.ctypes.data, None, None) == -1
     assert hook(user, 1, 0, 0, None, None, bad.ctypes.data, out.ctypes.data) == -1
     assert hook(user, 3, 0, 2**32 - 1, None, None, None, out.ctypes.data) == -1
-    assert hook(user, 4, 0, 0, None, None, None, None) == -1
+    assert hook(user, 4, 0, 0, None, None, None, None) == 0
+    rows, columns = np.ones((256, 13), dtype=np.uint8), np.full((256, wide), 2, dtype=np.uint8)
+    assert hook(user, 4, 0, 256, rows.ctypes.data, columns.ctypes.data, None, None) == -1
+    rows[0, 0], columns[1, 1] = 2, 3
+    assert hook(user, 4, 0, 1, rows.ctypes.data, columns.ctypes.data, None, None) == -1
+    rows[0, 0] = 1
+    assert hook(user, 4, 0, 2, rows.ctypes.data, columns.ctypes.data, None, None) == -1
+    assert hook(user, 5, 0, 0, None, None, None, None) == -1
     assert same(list(before.values()), list(hooked.state().values()))
 
 
