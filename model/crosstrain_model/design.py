@@ -145,6 +145,8 @@ class Bus(Section):
     """Codes per beat of the input stream; 0: as many as lanes.  Must divide lanes or be a multiple of it."""
     vectors: int = integer(2, 2, 16)
     """Vectors held while earlier ones are still being accumulated (2: one loads while one is visited)."""
+    outstanding: int = integer(4, 2, 8)
+    """Array commands that may be unfinished at a time, in designs with pulse trains; elsewhere there is one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,9 @@ Everything that knows the port takes it from here: the hardware its signature, t
 and the documentation their tables, the array agents their numbers.  Directions are the controller's.
 
 Five streams, each valid/ready/payload, and two levels.  A transfer happens in a clock cycle in which valid and ready
-are both 1.  Accepting a command is not finishing it: it ends with its completion.  `port_rules.py` holds the protocol;
-docs/array-port.md says it in full.
+are both 1.  Accepting a command is not finishing it: it ends with its completion.  In designs with pulse trains the
+macro holds up to `bus.outstanding` unfinished commands, and executes and completes them in the order in which it took
+them.  `port_rules.py` holds the protocol; docs/array-port.md says it in full.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Op(enum.IntEnum):
     CALIBRATE = 6
     """Whatever the macro wants to do for itself."""
     ABORT = 7
-    """Stop at once; the only command that may be given while another is unfinished."""
+    """Stop at once; the only command that may be given at any time."""
 
 
 class ArrayId(enum.IntEnum):
@@ -43,7 +44,7 @@ class ArrayId(enum.IntEnum):
     A = 0
     """Gradient array of the transfer schemes."""
     W = 1
-    """Weights; the only array of a mixed-precision tile."""
+    """Weights; the only array of a tile that transfers nothing."""
     REFERENCE = 2
     GP = 3
     """Plus devices of a pair that is addressed by halves."""
@@ -75,7 +76,7 @@ PULSE_OPS = (Op.TRAIN, Op.PROGRAM, Op.FORM)
 READ_OPS = (Op.FORWARD, Op.BACKWARD, Op.READ_ROW)
 """Commands that return codes."""
 WEIGHTS = ArrayId.W
-"""The array of mixed precision."""
+"""The array of weights."""
 
 ABORT_TAG = 0xFF
 """Tag of ABORT and of nothing else; the others count 0..LAST_TAG from reset and wrap."""
@@ -89,7 +90,7 @@ WIDTH_BITS = 28
 """Pulse width in clock cycles."""
 AMPLITUDE_BITS = 16
 PULSES_BITS = 16
-"""Device pulses of one command: at most 1024 columns times 15."""
+"""Device pulses of one command: at most 1024 columns times 15.  Of a TRAIN, slots: at most 4 phases of 63."""
 INTERLOCK_CYCLES = 3
 """Cycles for which slots may still be offered after `arr_prog_enable` fell: `arr_rails_ok` passes registers inside."""
 
@@ -99,6 +100,16 @@ OWN_STATUS = f"; {Status.PROTOCOL.value} {Status.PROTOCOL.name} is the controlle
 def row_bits(design: Design) -> int:
     """Bits of a row number, at least 1."""
     return max(1, (design.array.rows - 1).bit_length())
+
+
+def outstanding(design: Design) -> int:
+    """Commands that may be unfinished at a time, ABORTs not counted."""
+    return design.bus.outstanding if design.pulsed else 1
+
+
+def train_array(design: Design) -> ArrayId:
+    """The array that trains pulse: the gradients, or the weights where nothing is transferred."""
+    return ArrayId.A if design.transfers else ArrayId.W
 
 
 def code_bits(design: Design) -> int:
@@ -144,6 +155,11 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
     lanes, columns = design.array.lanes, design.array.device_columns
     rows, code, adc = row_bits(design), code_bits(design), design.formats.adc
     pair = "; of weight c: 2c is its plus device, 2c + 1 its minus device" if design.array.differential else ""
+    fired = "device pulses that were fired, each column of each slot one; 0 for reads"
+    masks = []
+    if design.pulsed:
+        fired += "; of a TRAIN, slots that were fired"
+        masks = [("out", "slot_rows", design.array.rows, "rows that get a pulse, of a TRAIN, else 0")]
     table = [
         ("out", "cmd_valid", 1, "a command is offered"),
         ("out", "cmd_op", OP_BITS, "operation: " + _numbers(Op)),
@@ -154,6 +170,7 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
         ("out", "cmd_tag", TAG_BITS, f"tag the completion repeats: 0..{LAST_TAG}, {ABORT_TAG} is ABORT's"),
         ("in", "cmd_ready", 1, "the command is taken"),
         ("out", "slot_valid", 1, "a pulse slot is offered"),
+        *masks,
         ("out", "slot_columns", columns, "device columns that get a pulse" + pair),
         ("out", "slot_direction", columns, "direction per device column: 1 SET, 0 RESET"),
         ("out", "slot_last", 1, "last slot of the command"),
@@ -169,7 +186,7 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
         ("in", "done_valid", 1, "a completion is offered"),
         ("in", "done_tag", TAG_BITS, "tag of the command that ended"),
         ("in", "done_status", STATUS_BITS, "status: " + _numbers(Status, but=Status.PROTOCOL) + OWN_STATUS),
-        ("in", "done_pulses", PULSES_BITS, "device pulses that were fired, each column of each slot one; 0 for reads"),
+        ("in", "done_pulses", PULSES_BITS, fired),
         ("out", "done_ready", 1, "the completion is taken"),
         ("out", "prog_enable", 1, "programming is enabled: no pulse without it; drops with reset and with rails_ok"),
         ("in", "rails_ok", 1, "programming supplies are in order; may change at any time"),

@@ -2,6 +2,12 @@
 
 The checker in hardware (`port_checker.py`) reports these numbers, docs/array-port.md lists them.  Rules on the macro
 hold from the first completion of an ABORT after reset: what it sends before that belongs to an old epoch.
+
+Where several commands may be unfinished (designs with pulse trains: `port.outstanding`) each stream serves one of them:
+
+    slots    the oldest unfinished pulse command that has not had its last slot
+    codes    the oldest unfinished read, in both directions
+    done     the oldest unfinished command
 """
 
 from __future__ import annotations
@@ -35,7 +41,8 @@ RULES = _rules(
         "SLOT_STABLE",
         CONTROLLER,
         "A slot that is offered stays, unchanged, until it is taken; it may be withdrawn when its command ends or is"
-        " about to be aborted, and then no slot is offered before the next command.",
+        " about to be aborted, and then no slot is offered before the next command; where several may be unfinished,"
+        " before that command has ended.",
     ),
     ("DAC_STABLE", CONTROLLER, "The same for words of input codes."),
     (
@@ -49,7 +56,12 @@ RULES = _rules(
         CONTROLLER,
         "The first command after reset is ABORT, and nothing else is offered before an ABORT has completed.",
     ),
-    ("CMD_OUTSTANDING", CONTROLLER, "No command but ABORT is offered while another is unfinished."),
+    (
+        "CMD_OUTSTANDING",
+        CONTROLLER,
+        "No command but ABORT is offered while another is unfinished; in designs with pulse trains, while as many as"
+        " bus.outstanding are.",
+    ),
     ("CMD_FIELDS", CONTROLLER, "Operation, array and row exist; fields that an operation does not use are 0."),
     ("CMD_TAG", CONTROLLER, f"ABORT has tag {ABORT_TAG}; the others count 0..{LAST_TAG} from reset and wrap."),
     ("CMD_WIDTH", CONTROLLER, "The width of a pulse command is 1..pulse.width_limit of the design."),
@@ -63,14 +75,16 @@ RULES = _rules(
     (
         "SLOT_COMMAND",
         CONTROLLER,
-        "Slots are offered only for a pulse command that was taken and is unfinished, and none after its last.",
+        "Slots are offered only for a pulse command that was taken and is unfinished, and none after its last; in order"
+        " where there are several.",
     ),
-    ("SLOT_EMPTY", CONTROLLER, "A slot has at least one column."),
+    ("SLOT_EMPTY", CONTROLLER, "A slot has at least one column, but in a TRAIN; only slots of a TRAIN name rows."),
     ("SLOT_POLARITY", CONTROLLER, "All pulses of one PROGRAM command have the same direction."),
     (
         "SLOT_OVERLAP",
         CONTROLLER,
-        "A slot, or a pulse command, is offered no sooner than one pulse width after the slot before it was taken.",
+        "A slot is offered no sooner than one pulse width after the slot before it was taken; nor is a pulse command,"
+        " where only one command may be unfinished.",
     ),
     (
         "DAC_COUNT",
@@ -80,15 +94,21 @@ RULES = _rules(
     (
         "ADC_COUNT",
         MACRO,
-        "Words of output codes come only for an unfinished read, as many as it returns, the last one marked.",
+        "Words of output codes come only for an unfinished read, as many as it returns, the last one marked; in order"
+        " where there are several, and none before the completion of the read before.",
     ),
-    ("DONE_TAG", MACRO, "A completion has the tag of an unfinished command, taken in an earlier cycle."),
+    ("DONE_TAG", MACRO, "A completion has the tag of the oldest unfinished command, taken in an earlier cycle."),
     (
         "DONE_STATUS",
         MACRO,
         "The status exists; ABORT completes as ABORTED, and another command does so only after an ABORT was taken.",
     ),
-    ("DONE_PULSES", MACRO, "No more pulses are reported than the slots taken had columns; none by other commands."),
+    (
+        "DONE_PULSES",
+        MACRO,
+        "No more pulses are reported than the slots taken had columns, of a TRAIN than slots were taken; none by other"
+        " commands.",
+    ),
     (
         "DONE_EARLY",
         MACRO,
