@@ -16,11 +16,14 @@ from crosstrain_cosim import scenario
 from crosstrain_cosim.lanes import compiled_record
 from crosstrain_cosim.model_driver import model_record
 from crosstrain_cosim.simulators import SIMULATORS, Result, run_bench
-from crosstrain_cosim.stations import CLASSES, Unit, controller_unit, station_unit
+from crosstrain_cosim.stations import Unit, controller_unit, station_unit, stations
 from crosstrain_model.design import Design
 
-NAMES = (*CLASSES, "controller")
-"""What `only` may name."""
+
+def names(design: Design) -> tuple[str, ...]:
+    """What `only` may name."""
+    return (*stations(design), "controller")
+
 
 CHOICES = (*SIMULATORS, "compiled", "all")
 
@@ -53,7 +56,7 @@ def run_regression(
     """Results of all benches, each told to `listen` as it comes.
 
     simulator : one of CHOICES
-    only : one of NAMES, or empty for all
+    only : one of `names(design)`, or empty for all
     waves : folder that gets the waves and logs of the cocotb benches
     rtl : {file name: Verilog} of a controller whose top is `design.top`
     """
@@ -68,13 +71,13 @@ def run_regression(
 def _benches(
     design: Design, simulators: tuple[str, ...], seed: int, only: str, waves: Path | None, rtl: dict[str, str] | None
 ) -> Iterator[Result]:
-    names = [only] if only else ["controller"] if rtl else list(NAMES)
+    chosen = [only] if only else ["controller"] if rtl else list(names(design))
     for simulator in simulators:
         if simulator == "compiled":
-            if "controller" in names:
+            if "controller" in chosen:
                 yield compiled_result(design, seed, rtl)
             continue
-        for name in names:
+        for name in chosen:
             unit = controller_unit(design, rtl) if name == "controller" else station_unit(design, name)
             yield _cocotb_result(design, unit, simulator, seed, waves)
 

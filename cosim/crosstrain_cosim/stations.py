@@ -13,16 +13,45 @@ from crosstrain_hdl.port_checker import PortChecker
 from crosstrain_hdl.tops import controller
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import resolve_toml
+from crosstrain_model.registers_gradient import STREAMS, chopper_words, streams
 
 CLASSES = {
-    "outer_product": "crosstrain_hdl.outer_product.OuterProduct",
-    "schedule": "crosstrain_hdl.schedule.Schedule",
-    "accumulator": "crosstrain_hdl.accumulator.Accumulator",
-    "threshold": "crosstrain_hdl.threshold.Threshold",
-    "pulse": "crosstrain_hdl.pulse.Pulse",
-    "sequencer": "crosstrain_hdl.sequencer.Sequencer",
+    "outer_product": "OuterProduct",
+    "schedule": "Schedule",
+    "accumulator": "Accumulator",
+    "scale": "Scale",
+    "pulse_train": "PulseTrain",
+    "chopper": "Chopper",
+    "sweep": "Sweep",
+    "reference": "Reference",
+    "transfer": "Transfer",
+    "threshold": "Threshold",
+    "pulse": "Pulse",
+    "sequencer": "Sequencer",
+    "dispatcher": "Dispatcher",
 }
-"""Station -> component, in the order of the pipeline."""
+"""Station -> name of its component, in the order of the pipelines; the module has the station's name."""
+
+STREAM_STATIONS = tuple(f"random_streams_{stream}" for stream in STREAMS)
+"""One per random stream: all are the component `RandomStream`."""
+
+NAMES = (*CLASSES, *STREAM_STATIONS)
+
+CONTROLLER_BENCHES = ("controller", "controller_faults", "controller_edges")
+GRADIENT_BENCHES = ("gradient_controller", "gradient_faults")
+"""Benches of the whole controller, after `bench_`."""
+
+
+def stations(design: Design) -> tuple[str, ...]:
+    """The stations that a design has, in the order of its pipeline."""
+    if not design.pulsed:
+        return ("outer_product", "schedule", "accumulator", "threshold", "pulse", "sequencer")
+    trains = (*(f"random_streams_{stream}" for stream in streams(design)), "scale", "pulse_train")
+    if not design.transfers:
+        return (*trains, "sweep", "dispatcher")
+    chopper = ("chopper",) if chopper_words(design) else ()
+    reference = ("reference",) if design.dynamic_reference else ()
+    return (*trains, *chopper, "sweep", *reference, "transfer", "threshold", "pulse", "dispatcher")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,12 +62,15 @@ class Unit:
     top: str
     texts: dict[str, str]
     inputs: tuple[str, ...]
+    controller_benches: tuple[str, ...] = ()
 
     @property
     def bench(self) -> str:
         """Modules with its cocotb tests, joined by commas."""
-        parts = ("", "_faults", "_edges") if self.station == "controller" else ("",)
-        return ",".join(f"crosstrain_cosim.bench_{self.station}{part}" for part in parts)
+        if self.station == "controller":
+            return ",".join(f"crosstrain_cosim.bench_{name}" for name in self.controller_benches)
+        name = "random_streams" if self.station in STREAM_STATIONS else self.station
+        return f"crosstrain_cosim.bench_{name}"
 
     def settings(self, design: Design, **more: Any) -> dict[str, Any]:
         """Settings for `run_bench`."""
@@ -54,8 +86,10 @@ class _Pin:
 
 def component(design: Design, station: str) -> Any:
     """The hardware of a station."""
-    module, _, name = CLASSES[station].rpartition(".")
-    return getattr(importlib.import_module(module), name)(design)
+    if station in STREAM_STATIONS:
+        streams_module = importlib.import_module("crosstrain_hdl.random_streams")
+        return streams_module.RandomStream(design, station.removeprefix("random_streams_"))
+    return getattr(importlib.import_module(f"crosstrain_hdl.{station}"), CLASSES[station])(design)
 
 
 @functools.cache
@@ -83,7 +117,8 @@ def controller_unit(design: Design, rtl: dict[str, str] | None = None, *, checke
         top = f"{design.top}_bench"
         texts[f"{top}.v"] = _wrapper(design, top, pins, name, [pin for pin in watched if not pin.is_input])
     inputs = tuple(pin.name for pin in pins if pin.is_input)
-    return Unit(station="controller", top=top, texts=texts, inputs=inputs)
+    benches = GRADIENT_BENCHES if design.pulsed else CONTROLLER_BENCHES
+    return Unit(station="controller", top=top, texts=texts, inputs=inputs, controller_benches=benches)
 
 
 @functools.cache

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     simulator = args.simulator or regression.default_simulator(args.design)
     _choose("--simulator", simulator, regression.CHOICES)
     if args.only is not None:
-        _choose("--only", args.only, regression.NAMES)
+        _choose("--only", args.only, regression.names(args.design))
     if args.only not in (None, "controller") and args.rtl:
         raise UserError(f"--only {args.only}: --rtl is for the controller alone")
     rtl = _sources(args.rtl) if args.rtl else None

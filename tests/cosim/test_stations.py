@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from crosstrain_cosim.simulators import run_bench
-from crosstrain_cosim.stations import CLASSES, station_unit
+from crosstrain_cosim.stations import station_unit, stations
+from crosstrain_model.design import Design
 
 
 def run(design, station, *, simulator="icarus", texts=None, only="", seed=3):
@@ -16,7 +17,7 @@ def run(design, station, *, simulator="icarus", texts=None, only="", seed=3):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("station", CLASSES)
+@pytest.mark.parametrize("station", stations(Design()))
 def test_on_icarus(design, station):
     result = run(design, station)
     assert result.ok, result.messages
