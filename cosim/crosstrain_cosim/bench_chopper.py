@@ -112,8 +112,8 @@ async def corners(dut: Any) -> None:
     if model.stream is not None:
         words = [bench.rng.getrandbits(32) for _ in model.stream.state]
         for index, word in enumerate(words):
-            bench.strobe.fire(choppers_load=1, load_data=word)
-            dut.load_index.value = index
+            bench.strobe.fire(choppers_load=1, choppers_load_data=word)
+            dut.choppers_load_index.value = index
             await bench.loop.steps(2)
         model.stream.state = words
     await bench.set_probability(2**15)

@@ -233,8 +233,8 @@ async def host_state(bench: Bench) -> None:
     if chopper.stream is not None:
         words = [bench.rng.getrandbits(32) for _ in chopper.stream.state]
         for index, word in enumerate(words):
-            bench.strobe.fire(choppers_load=1, load_data=word)
-            dut.load_index.value = index
+            bench.strobe.fire(choppers_load=1, choppers_load_data=word)
+            dut.choppers_load_index.value = index
             await bench.loop.steps(2)
         chopper.stream.state = words
     await bench.quiet()

@@ -8,11 +8,11 @@ cycle: no group needs a decoder.
 from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from crosstrain_model.random_streams import permutations
 
 from crosstrain_hdl.memory import address_width
 from crosstrain_hdl.random_streams import RandomStream, permute
 from crosstrain_model.chopper import WORD, chopped, chopper_words, column_choppers, row_choppers
+from crosstrain_model.random_streams import generator, permutations
 
 PROBABILITY_BITS = 17
 
@@ -24,9 +24,8 @@ def word_ports(design):
         ports |= {"chop_index": In(address_width(words)), "chop_word": Out(WORD)}
         ports |= {"chop_write": In(1), "chop_data": In(WORD)}
     if chopped(design, "random"):
-        state = len(RandomStream(design, "choppers").state)
-        ports |= {"choppers_load": In(1), "load_index": In(2), "load_data": In(32)}
-        ports |= {"choppers_state": Out(state)}
+        ports |= {"choppers_load": In(1), "choppers_load_index": In(2), "choppers_load_data": In(32)}
+        ports |= {"choppers_state": Out(32 * generator(design, "choppers").words)}
     return ports
 
 
@@ -45,7 +44,7 @@ class Chopper(wiring.Component):
     rows, columns : Out, chop_rows and chop_columns; 0 where there are none
     clear : In(1), strobe: all bits are 0
     chop_index, chop_word, chop_write, chop_data : words of 32 bits for the host, those of rows first
-    choppers_load, load_index, load_data, choppers_state : the stream's state, see `RandomStream`
+    choppers_load, choppers_load_index, choppers_load_data, choppers_state : the stream's state, see `RandomStream`
     """
 
     def __init__(self, design):
@@ -78,8 +77,8 @@ class Chopper(wiring.Component):
             m.d.comb += [
                 stream.step.eq(step),
                 stream.load.eq(self.choppers_load),
-                stream.load_index.eq(self.load_index),
-                stream.load_data.eq(self.load_data),
+                stream.load_index.eq(self.choppers_load_index),
+                stream.load_data.eq(self.choppers_load_data),
                 self.choppers_state.eq(stream.state),
             ]
         words = []

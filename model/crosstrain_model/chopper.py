@@ -27,15 +27,13 @@ clear, all bits are 0; a clear does not move the stream.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crosstrain_model.design import Design
-
-if TYPE_CHECKING:
-    from crosstrain_model.random_streams import Stream
+from crosstrain_model.random_streams import Stream, permuted
 
 WORD = 32
 """Bits of a word in which the host sees chopper bits."""
@@ -63,29 +61,27 @@ def chopper_words(design: Design) -> int:
 
 
 class Chopper:
-    """State of the choppers of one tile."""
+    """State of the choppers of one tile.
 
-    def __init__(self, design: Design):
+    tile : its number, for the seed of the stream
+    """
+
+    def __init__(self, design: Design, tile: int = 0):
         self.design = design
         self.by_row, self.by_column = row_choppers(design), column_choppers(design)
         self.rows = np.zeros(design.array.rows, np.bool_)
         """[rows] chop_rows; all False without row choppers."""
         self.columns = np.zeros(design.array.columns, np.bool_)
         """[columns] chop_columns; all False without column choppers."""
-        self.stream: Stream | None = None
-        self._lanes: NDArray[np.uint16] | None = None
-        if chopped(design, "random"):
-            from crosstrain_model.random_streams import Stream, permuted
-
-            self.stream = Stream(design, "choppers")
-            self._lanes = permuted(design, "lanes")
+        self.stream = Stream(design, "choppers", tile) if chopped(design, "random") else None
+        self._lanes = permuted(design, "lanes") if self.by_column == "random" else None
 
     def draws(self, transfers: int, wraps: int) -> NDArray[np.uint32]:
         """The draws of so many transfers, of which `wraps` end a sweep, in their order; the stream moves."""
         count = transfers * (self.by_row == "random") + wraps * self.design.array.groups * (self.by_column == "random")
         if self.stream is None:
             return np.zeros(0, np.uint32)
-        return np.asarray(self.stream.draws(count), np.uint32)
+        return self.stream.draws(count)
 
     def flips(self, ends: bool, probability: int, draws: NDArray[np.uint32]) -> bool:
         """Whether a row flips; a random one takes the first of `draws`."""
@@ -141,7 +137,7 @@ class Chopper:
         if self.by_column != "none":
             self.columns[:] = state["chop_columns"]
         if self.stream is not None:
-            self.stream.state = [int(word) for word in state["choppers"]]
+            self.stream.state = state["choppers"].tolist()
 
 
 def _words(bits: NDArray[np.bool_]) -> list[int]:

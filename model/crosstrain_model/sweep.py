@@ -88,12 +88,13 @@ class Sweep:
     """State of the sweep over the rows of one tile, with its choppers.
 
     settings : the registers; reset values of the design if not given
+    tile : its number, for the seed of the choppers' stream
     """
 
-    def __init__(self, design: Design, settings: SweepSettings | None = None):
+    def __init__(self, design: Design, settings: SweepSettings | None = None, tile: int = 0):
         self.design = design
         self.settings = settings or SweepSettings.of(design)
-        self.chopper = Chopper(design)
+        self.chopper = Chopper(design, tile)
         self.has_period = chopped(design, "period")
         self.since = 0
         self.row = 0

@@ -231,8 +231,8 @@ def test_the_host_loads_and_clears_state(name):
         if model.chopper.stream is not None:
             words = [bench.rng.getrandbits(32) for _ in model.chopper.stream.state]
             for index, word in enumerate(words):
-                ctx.set(dut.load_index, index)
-                ctx.set(dut.load_data, word)
+                ctx.set(dut.choppers_load_index, index)
+                ctx.set(dut.choppers_load_data, word)
                 await bench.strobe(ctx, choppers_load=1)
             model.chopper.stream.state = words
         await bench.write(ctx, since=1, row=bench.design.array.rows - 1, sweeps=7)
