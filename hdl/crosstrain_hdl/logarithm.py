@@ -1,0 +1,116 @@
+"""Logarithm and antilogarithm to base 2, pipelined, with small tables as logic. Part of `scale`."""
+
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from crosstrain_model.port import code_bits
+from crosstrain_model.scale import EXP_T, EXP_U, LK_BITS, LOG_T, LOG_U, MANTISSA_BITS, SHIFT_LIMIT, UNIT, factor_bits
+
+INTEGER_BITS = LK_BITS - UNIT
+"""Bits of the integer part of a logarithm, signed."""
+SHIFT_BITS = SHIFT_LIMIT.bit_length()
+
+
+def look_up(m, index, values, name):
+    """A signal that holds values[index]: a case statement, no memory."""
+    found = Signal(range(max(values) + 1), name=name)
+    with m.Switch(index):
+        for number, value in enumerate(values):
+            with m.Case(number):
+                m.d.comb += found.eq(value)
+    return found
+
+
+class Table(wiring.Component):
+    """The sum of a coarse and a fine table, two cycles after its argument.
+
+    Members
+    -------
+    f : In(12), argument; result : Out, coarse[f >> 4] + fine[f >> 8][f & 15]
+    """
+
+    latency = 2
+
+    def __init__(self, coarse, fine):
+        self.coarse, self.fine = coarse, [value for row in fine for value in row]
+        most = max(coarse[f >> 4] + fine[f >> 8][f & 15] for f in range(1 << UNIT))
+        super().__init__({"f": In(UNIT), "result": Out(range(most + 1))})
+
+    def elaborate(self, platform):
+        m = Module()
+        coarse = look_up(m, self.f[4:], self.coarse, "coarse_found")
+        fine = look_up(m, Cat(self.f[:4], self.f[8:]), self.fine, "fine_found")
+        coarse_read, fine_read = Signal.like(coarse, name="coarse_read"), Signal.like(fine, name="fine_read")
+        m.d.sync += [coarse_read.eq(coarse), fine_read.eq(fine), self.result.eq(coarse_read + fine_read)]
+        return m
+
+
+class Logarithm(wiring.Component):
+    """4096 log2(v * 2^exponent) of a normalised v.
+
+    Members
+    -------
+    v : In(24), 2^23 <= v < 2^24
+    integer : In(signed 12), 23 + exponent: the integer part of the logarithm
+    result : Out(signed 24), three cycles later
+    """
+
+    latency = 3
+
+    def __init__(self):
+        super().__init__({"v": In(MANTISSA_BITS), "integer": In(signed(INTEGER_BITS)), "result": Out(signed(LK_BITS))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.table = table = Table(LOG_T, LOG_U)
+        dropped = MANTISSA_BITS - 1 - UNIT
+        rounded = Signal(UNIT + 1)  # a carry leaves the fraction 0
+        integers = [Signal(signed(INTEGER_BITS), name=f"integer_{stage}") for stage in (1, 2, 3)]
+        m.d.comb += [
+            rounded.eq(self.v[dropped:-1] + self.v[dropped - 1]),
+            self.result.eq(Cat(table.result, integers[2])),
+        ]
+        fraction = Signal(UNIT)
+        m.d.comb += table.f.eq(fraction)
+        m.d.sync += [
+            fraction.eq(rounded),
+            integers[0].eq(self.integer + rounded[-1]),
+            integers[1].eq(integers[0]),
+            integers[2].eq(integers[1]),
+        ]
+        return m
+
+
+class Antilogarithm(wiring.Component):
+    """2^(z / 4096 + w + S) of z <= 0.
+
+    Members
+    -------
+    z : In(signed 24), not positive
+    result : Out(factor_bits), four cycles later
+    """
+
+    latency = 4
+
+    def __init__(self, design):
+        self.design = design
+        super().__init__({"z": In(signed(LK_BITS)), "result": Out(factor_bits(design))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.table = table = Table(EXP_T, EXP_U)
+        places = self.design.random.bits + code_bits(self.design) - (UNIT - 1)  # twice the mantissa 4096..8191
+        integer = self.z[UNIT:].as_signed()
+        down = Signal(range(1 << INTEGER_BITS))
+        amounts = [Signal(SHIFT_BITS, name=f"amount_{stage}") for stage in (1, 2)]
+        twice = Signal(factor_bits(self.design) + 1)
+        placed = table.result << places if places >= 0 else table.result >> -places
+        m.d.comb += [table.f.eq(self.z[:UNIT]), down.eq(-integer)]
+        m.d.sync += [
+            amounts[0].eq(Mux(down > SHIFT_LIMIT, SHIFT_LIMIT, down)),
+            amounts[1].eq(amounts[0]),
+            twice.eq(placed >> amounts[1]),
+            self.result.eq((twice + 1) >> 1),
+        ]
+        return m
