@@ -81,10 +81,11 @@ class RandomStream(wiring.Component):
                 m.d.sync += saved.eq(now)
             with m.If(self.restore):
                 m.d.comb += following.eq(saved)
-        for index in range(made.words):
-            part = following[32 * index : 32 * index + 32]
-            with m.If(self.load & (self.load_index == index)):
-                m.d.comb += [following.eq(held), part.eq(self.load_data)]
+        with m.If(self.load):
+            m.d.comb += following.eq(held)
+            for index in range(made.words):
+                with m.If(self.load_index == index):
+                    m.d.comb += following[32 * index : 32 * index + 32].eq(self.load_data)
         m.d.sync += [held.eq(following), zero.eq(following == 0)]
         return m
 
