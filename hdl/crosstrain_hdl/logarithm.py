@@ -1,6 +1,6 @@
 """Logarithm and antilogarithm to base 2, pipelined, with small tables as logic. Part of `scale`."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,14 +12,14 @@ INTEGER_BITS = LK_BITS - UNIT
 SHIFT_BITS = SHIFT_LIMIT.bit_length()
 
 
-def look_up(m, index, values, name):
-    """A signal that holds values[index]: a case statement, no memory."""
-    found = Signal(range(max(values) + 1), name=name)
-    with m.Switch(index):
-        for number, value in enumerate(values):
-            with m.Case(number):
-                m.d.comb += found.eq(value)
-    return found
+def look_up(values, index):
+    """values[index], as one shift of a constant per bit: logic, no memory, and short in the text; 0 beyond the last."""
+    planes = (sum((value >> bit & 1) << place for place, value in enumerate(values)) for bit in range(_bits(values)))
+    return Cat((Const(plane, len(values)) >> index)[0] for plane in planes)
+
+
+def _bits(values):
+    return max(1, max(values).bit_length())
 
 
 class Table(wiring.Component):
@@ -39,10 +39,13 @@ class Table(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        coarse = look_up(m, self.f[4:], self.coarse, "coarse_found")
-        fine = look_up(m, Cat(self.f[:4], self.f[8:]), self.fine, "fine_found")
-        coarse_read, fine_read = Signal.like(coarse, name="coarse_read"), Signal.like(fine, name="fine_read")
-        m.d.sync += [coarse_read.eq(coarse), fine_read.eq(fine), self.result.eq(coarse_read + fine_read)]
+        coarse_read, fine_read = Signal(_bits(self.coarse)), Signal(_bits(self.fine))
+        fine = Cat(self.f[:4], self.f[8:])
+        m.d.sync += [
+            coarse_read.eq(look_up(self.coarse, self.f[4:])),
+            fine_read.eq(look_up(self.fine, fine)),
+            self.result.eq(coarse_read + fine_read),
+        ]
         return m
 
 

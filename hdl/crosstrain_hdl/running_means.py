@@ -110,9 +110,10 @@ class RunningMeans(wiring.Component):
         ]
         fresh = ~mean[TOP] | (self.momentum == 0)
         m_3, v_3 = Signal(MANTISSA_BITS, name="m_3"), Signal(MANTISSA_BITS, name="v_3")
-        e_m, e_v = (Signal(signed(INTEGER_BITS), name=f"{name}_3") for name in ("e_m", "e_v"))
-        apart = Signal(signed(INTEGER_BITS + 1), name="apart_3")
-        code_exponent = self.code_integer - TOP
+        e_m, e_v = (Signal(signed(EXPONENT_BITS), name=f"{name}_3") for name in ("e_m", "e_v"))
+        apart = Signal(signed(EXPONENT_BITS + 1))
+        code_exponent = Signal(signed(EXPONENT_BITS))
+        m.d.comb += code_exponent.eq(self.code_integer - TOP)
         m.d.sync += [
             v_3.eq(self.code_v),
             m_3.eq(Mux(fresh, self.code_v, mean)),
@@ -130,7 +131,7 @@ class RunningMeans(wiring.Component):
         lower, higher = (Signal(MANTISSA_BITS, name=f"{name}_4") for name in ("lower", "higher"))
         exponent = [Signal(signed(EXPONENT_BITS), name=f"exponent_{stage}") for stage in (4, 5)]
         leads = Signal()
-        size = Signal(INTEGER_BITS)
+        size = Signal(EXPONENT_BITS)
         m.d.comb += [leads.eq(apart > 0), size.eq(Mux(leads, apart, -apart))]
         m.d.sync += [
             code_leads[0].eq(leads),

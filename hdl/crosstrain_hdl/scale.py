@@ -147,7 +147,7 @@ class Scale(wiring.Component):
         since = Signal(Antilogarithm.latency + 5)  # bit k: fewer has been known for k cycles
         lk = Signal(signed(LK_BITS), name="lk_kept")
         logs = [Signal.like(log, name=f"lg_{side}_kept") for side, log in zip(SIDES, self._logs, strict=True)]
-        level = look_up(m, trial, levels(self.design), "level")
+        level = look_up(levels(self.design), trial)
         search = self.dynamic if steps else Const(0, 1)
         something, found = Signal(), Signal()
         m.d.comb += [
@@ -176,7 +176,7 @@ class Scale(wiring.Component):
         """From BL and its level to what leaves."""
         m.submodules.antilogarithm = antilogarithm = Antilogarithm(self.design)
         known, shares, last = 0, (2, 3), len(since) - 1  # bits of since
-        level_read = Signal.like(level, name="level_read")
+        level_read = Signal(len(level))
         y, z = Signal(signed(LK_BITS)), Signal(signed(LK_BITS))
         above = Signal()  # k > BL: it is l_max
         q, log = Signal(signed(LK_BITS)), Signal.like(logs[0], name="lg_now")
