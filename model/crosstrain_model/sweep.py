@@ -117,7 +117,10 @@ class Sweep:
             return []
         every = max(self.settings.every, 1)
         places = range(max(every - self.since, 1) - 1, count, every)
-        self.since = count - 1 - places[-1] if places else self.since + count
+        if not places:
+            self.since += count
+            return []
+        self.since = count - 1 - places[-1]
         self.transfers += len(places)
         wraps = (self.row + len(places)) // self.design.array.rows
         draws = self.chopper.draws(len(places), wraps)
