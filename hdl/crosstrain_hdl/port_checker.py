@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Out
 
 from crosstrain_hdl.array_port import watched_members
 from crosstrain_hdl.port_tracker import PortTracker
-from crosstrain_model.port import ABORT_TAG, INTERLOCK_CYCLES, ArrayId, Op, Status, port_signals
+from crosstrain_model.port import ABORT_TAG, INTERLOCK_CYCLES, ArrayId, Op, Status, outstanding, port_signals
 from crosstrain_model.port_rules import RULES
 
 ROW_OPS = (Op.READ_ROW, Op.PROGRAM, Op.FORM)
@@ -33,6 +33,7 @@ class PortChecker(PortTracker):
     def elaborate(self, platform):
         m = Module()
         self._hits = {rule.name: Signal(name=rule.name.lower()) for rule in RULES}
+        self._several = outstanding(self.design) > 1
         self._track(m)
         self._stability(m)
         self._command_rules(m)
@@ -62,7 +63,8 @@ class PortChecker(PortTracker):
             waits[stream] = Signal(name=f"{stream}_waits")
             same[stream] = Signal(name=f"{stream}_same")
             valid, ready = getattr(self, f"arr_{stream}_valid"), getattr(self, f"arr_{stream}_ready")
-            m.d.sync += waits[stream].eq(valid & ~ready)
+            over = self._ends_due if stream == "slot" and self._several else 0
+            m.d.sync += waits[stream].eq(valid & ~ready & ~over)
             with m.If(valid):
                 m.d.sync += before.eq(payload)
             m.d.comb += same[stream].eq(before == payload)
@@ -72,9 +74,12 @@ class PortChecker(PortTracker):
         for stream in ("slot", "dac"):
             withdrawn = Signal(name=f"{stream}_withdrawn")
             valid = getattr(self, f"arr_{stream}_valid")
+            again = self._taken & ~self._is_abort
+            if stream == "slot" and self._several:
+                again = self._ends_due | (self._ends_abort & self._aborting)
             with m.If(waits[stream] & ~valid):
                 m.d.sync += withdrawn.eq(1)
-            with m.Elif(self._taken & ~self._is_abort):
+            with m.Elif(again):
                 m.d.sync += withdrawn.eq(0)
             self._hit(m, f"{stream.upper()}_STABLE", valid & ((waits[stream] & ~same[stream]) | withdrawn))
         kept = self.arr_adc_valid & same["adc"]
@@ -105,8 +110,9 @@ class PortChecker(PortTracker):
             m.d.sync += low_for.eq(0)
         with m.Elif(low_for != INTERLOCK_CYCLES):
             m.d.sync += low_for.eq(low_for + 1)
+        full = self._count == outstanding(self.design)
         self._hit(m, "CMD_RESYNC", ~self._synced & (other | self.arr_slot_valid | self.arr_dac_valid))
-        self._hit(m, "CMD_OUTSTANDING", self._synced & other & (self._open | self._aborting))
+        self._hit(m, "CMD_OUTSTANDING", self._synced & other & (full | self._aborting))
         self._hit(m, "CMD_FIELDS", self.arr_cmd_valid & (unused | missing))
         wanted = Mux(self._is_abort, ABORT_TAG, self._next_tag)
         self._hit(m, "CMD_TAG", self.arr_cmd_valid & (self.arr_cmd_tag != wanted))
@@ -114,46 +120,50 @@ class PortChecker(PortTracker):
         self._hit(m, "CMD_WIDTH", self.arr_cmd_valid & self._is_pulse & wide)
         self._hit(m, "PROG_DISABLED", disabled & ((offered & self._is_pulse) | self.arr_slot_valid))
         self._hit(m, "PROG_RAILS", self.arr_prog_enable & ~self.arr_rails_ok)
-        early = self.arr_slot_valid | (offered & self._is_pulse)
+        early = self.arr_slot_valid | (0 if self._several else offered & self._is_pulse)
         self._hit(m, "SLOT_OVERLAP", early & (self._pulsing != 0))
 
     def _slot_rules(self, m):
-        up = Signal(len(self.arr_slot_columns))
-        mixed, turned = Signal(), Signal()
+        due, columns = self._due, self.arr_slot_columns
+        up = Signal(len(columns))
+        mixed, turned, empty = Signal(), Signal(), Signal()
         m.d.comb += [
-            up.eq(self.arr_slot_columns & self.arr_slot_direction),
-            mixed.eq(up.any() & (up != self.arr_slot_columns)),
-            turned.eq(self._direction_known & (up.any() != self._direction) & self.arr_slot_columns.any()),
+            up.eq(columns & self.arr_slot_direction),
+            mixed.eq(up.any() & (up != columns)),
+            turned.eq(due.direction_known & (up.any() != due.direction) & columns.any()),
+            empty.eq(~columns.any()),
         ]
+        named = self.arr_slot_rows.any() if self.design.pulsed else 0
         valid = self.arr_slot_valid
-        self._hit(m, "SLOT_COMMAND", valid & ~(self._open & self._pulse & ~self._last_slot))
-        self._hit(m, "SLOT_EMPTY", valid & ~self.arr_slot_columns.any())
-        self._hit(m, "SLOT_POLARITY", valid & self._open & self._program & (mixed | turned))
+        self._hit(m, "SLOT_COMMAND", valid & ~due.pulse)
+        self._hit(m, "SLOT_EMPTY", valid & ~due.train & (empty | named))
+        self._hit(m, "SLOT_POLARITY", valid & due.program & (mixed | turned))
 
     def _word_rules(self, m):
-        dac_wrong = (self._dac_left == 0) | ~self._open | (self.arr_dac_last != (self._dac_left == 1))
+        dac_left, adc_left = self._reading.dac_left, self._reading.adc_left
+        dac_wrong = (dac_left == 0) | (self.arr_dac_last != (dac_left == 1))
         self._hit(m, "DAC_COUNT", self.arr_dac_valid & dac_wrong)
-        adc_wrong = (self._adc_left == 0) | ~self._open | (self.arr_adc_last != (self._adc_left == 1))
+        adc_wrong = (adc_left == 0) | (self.arr_adc_last != (adc_left == 1))
         self._hit(m, "ADC_COUNT", self._synced & self.arr_adc_valid & ~self._aborting & adc_wrong)
 
     def _completion_rules(self, m):
         """Rules DONE_*, from the first completion of an ABORT on."""
         valid, of_open, of_abort, good = Signal(), Signal(), Signal(), Signal()
         unfinished = Signal()
-        status = self.arr_done_status
+        status, oldest = self.arr_done_status, self._oldest
         m.d.comb += [
             valid.eq(self.arr_done_valid & self._synced),
-            of_open.eq(self._open & (self.arr_done_tag == self._tag)),
+            of_open.eq(self._open & (self.arr_done_tag == oldest.tag)),
             of_abort.eq(self.arr_done_tag == ABORT_TAG),
             good.eq((status == Status.OK) | (status == Status.SATURATED)),
-            unfinished.eq((self._pulse & ~self._last_slot) | (self._dac_left != 0) | (self._adc_left != 0)),
+            unfinished.eq((oldest.pulse & ~oldest.last_slot) | (oldest.dac_left != 0) | (oldest.adc_left != 0)),
         ]
         awaited = of_open | (of_abort & ((self._owed != 0) | ~self._commanded))
         self._hit(m, "DONE_TAG", valid & ~awaited)
         stopped = status == Status.ABORTED
         bad_status = (status > Status.ABORTED) | Mux(of_abort, ~stopped, stopped & ~self._aborting)
         self._hit(m, "DONE_STATUS", valid & bad_status)
-        fired = Mux(of_open & self._pulse, self._fired, 0)
+        fired = Mux(of_open & oldest.pulse, oldest.fired, 0)
         self._hit(m, "DONE_PULSES", valid & (self.arr_done_pulses > fired))
         early = (of_open & good & unfinished) | (of_abort & self._aborting & self._open)
         self._hit(m, "DONE_EARLY", valid & early)

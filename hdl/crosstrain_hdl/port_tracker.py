@@ -1,11 +1,12 @@
 """What the port checker knows of the traffic so far; the rules are in `port_checker.py`.
 
-One command may be *open* (taken, not completed); ABORT is *aborting* from when it is taken until a completion with its
-tag. Several ABORTs may be taken before the first answer, after a timeout; each owes one completion.
+Commands are *open* from when they are taken until they are completed, one or several at a time, oldest first; ABORT is
+*aborting* from when it is taken until a completion with its tag. Several ABORTs may be taken before the first answer,
+after a timeout; each owes one completion.
 """
 
 from amaranth import Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 
 from crosstrain_hdl.planes import total
 from crosstrain_model.port import (
@@ -19,7 +20,29 @@ from crosstrain_model.port import (
     Op,
     adc_words,
     dac_words,
+    outstanding,
 )
+
+
+def _command(design):
+    """What is known of an open command."""
+    words = range(max(design.array.row_words, design.array.groups) + 1)
+    return data.StructLayout(
+        {
+            "tag": TAG_BITS,
+            "width": WIDTH_BITS,
+            "pulse": 1,
+            "program": 1,
+            "train": 1,
+            "read": 1,
+            "fired": PULSES_BITS,  # device pulses, of a TRAIN slots, that it was given
+            "last_slot": 1,  # it was given its last
+            "direction_known": 1,
+            "direction": 1,
+            "dac_left": words,  # words of codes that it still takes
+            "adc_left": words,  # and gives
+        }
+    )
 
 
 class PortTracker(wiring.Component):
@@ -27,9 +50,9 @@ class PortTracker(wiring.Component):
 
     def _track(self, m):
         self._decode(m)
-        self._track_command(m)
-        self._track_words(m)
-        self._track_slots(m)
+        self._track_aborts(m)
+        self._track_commands(m)
+        self._track_pulses(m)
 
     def _is(self, m, ops, name):
         signal = Signal(name=name)
@@ -43,32 +66,22 @@ class PortTracker(wiring.Component):
         self._is_abort = self._is(m, (Op.ABORT,), "is_abort")
         self._is_pulse = self._is(m, PULSE_OPS, "is_pulse")
         self._is_read = self._is(m, READ_OPS, "is_read")
+        self._slot = Signal(name="slot_taken")
         m.d.comb += [
             self._taken.eq(self.arr_cmd_valid & self.arr_cmd_ready),
             self._done.eq(self.arr_done_valid & self.arr_done_ready),
+            self._slot.eq(self.arr_slot_valid & self.arr_slot_ready),
         ]
 
-    def _track_command(self, m):
-        """The open command, ABORTs, and whether the port is in step since reset."""
+    def _track_aborts(self, m):
+        """ABORTs, and whether the port is in step since reset."""
         self._synced = Signal()
         self._commanded = Signal()  # a command other than ABORT was taken since reset
         self._aborting = Signal()
         self._owed = Signal(4)  # completions of ABORTs
-        self._open = Signal()
-        self._tag = Signal(TAG_BITS)
-        self._width = Signal(WIDTH_BITS)
-        self._pulse = Signal()
-        self._read = Signal()
-        self._program = Signal()
         self._next_tag = Signal(TAG_BITS)
         self._ends_abort = Signal()
-        self._ends_open = Signal()
-        m.d.comb += [
-            self._ends_abort.eq(self._done & (self.arr_done_tag == ABORT_TAG)),
-            self._ends_open.eq(self._done & self._open & (self.arr_done_tag == self._tag)),
-        ]
-        with m.If(self._ends_open | (self._ends_abort & self._aborting)):
-            m.d.sync += self._open.eq(0)
+        m.d.comb += self._ends_abort.eq(self._done & (self.arr_done_tag == ABORT_TAG))
         with m.If(self._ends_abort):
             m.d.sync += self._synced.eq(self._synced | self._aborting)
             m.d.sync += self._aborting.eq(0)
@@ -79,55 +92,91 @@ class PortTracker(wiring.Component):
         with m.Elif(~(self._taken & self._is_abort) & self._ends_abort & (self._owed != 0)):
             m.d.sync += self._owed.eq(self._owed - 1)
         with m.If(self._taken & ~self._is_abort):
-            m.d.sync += [
-                self._commanded.eq(1),
-                self._open.eq(1),
-                self._tag.eq(self.arr_cmd_tag),
-                self._width.eq(self.arr_cmd_width),
-                self._pulse.eq(self._is_pulse),
-                self._read.eq(self._is_read),
-                self._program.eq(self.arr_cmd_op == Op.PROGRAM),
-                self._next_tag.eq(Mux(self.arr_cmd_tag >= LAST_TAG, 0, self.arr_cmd_tag + 1)),
+            m.d.sync += self._commanded.eq(1)
+            m.d.sync += self._next_tag.eq(Mux(self.arr_cmd_tag >= LAST_TAG, 0, self.arr_cmd_tag + 1))
+
+    def _track_commands(self, m):
+        """Open commands: the oldest, the one whose slots are due, the one whose words are."""
+        depth, layout = outstanding(self.design), _command(self.design)
+        opens = [Signal(layout, name=f"open_{i}") for i in range(depth)]
+        afters = [Signal(layout, name=f"after_{i}") for i in range(depth)]  # with what this cycle brings
+        self._count = count = Signal(range(depth + 1))
+        self._open = Signal()
+        self._ends_open = Signal()
+        self._oldest = opens[0]
+        self._due = Signal(layout)  # the command whose slots are due, or 0
+        self._reading = Signal(layout)  # the command whose words are due, or 0
+        self._ends_due = Signal()  # the command whose slots are due ends
+        m.d.comb += [
+            self._open.eq(count != 0),
+            self._ends_open.eq(self._done & self._open & (self.arr_done_tag == self._oldest.tag)),
+            self._ends_due.eq(self._ends_open & self._oldest.pulse & ~self._oldest.last_slot),
+        ]
+        slots_before = words_before = 0
+        for i in range(depth):
+            wants_slots = (count > i) & opens[i].pulse & ~opens[i].last_slot
+            gets_slots, gets_words = Signal(name=f"slots_{i}"), Signal(name=f"words_{i}")
+            m.d.comb += [
+                gets_slots.eq(wants_slots & ~slots_before),
+                gets_words.eq((count > i) & opens[i].read & ~words_before),
+                afters[i].eq(opens[i]),
             ]
+            slots_before, words_before = slots_before | wants_slots, words_before | gets_words
+            with m.If(gets_slots):
+                m.d.comb += self._due.eq(opens[i])
+                self._after_slot(m, opens[i], afters[i])
+            with m.If(gets_words):
+                m.d.comb += self._reading.eq(opens[i])
+                self._after_words(m, opens[i], afters[i])
+        enters = self._taken & ~self._is_abort
+        place = Signal.like(count)  # of a command that is taken
+        m.d.comb += place.eq(count - self._ends_open)
+        with m.If(self._ends_abort & self._aborting):
+            m.d.comb += place.eq(0)
+        m.d.sync += count.eq(Mux(enters & (place != depth), place + 1, place))
+        for i in range(depth):
+            above = afters[min(i + 1, depth - 1)]
+            m.d.sync += opens[i].eq(Mux(self._ends_open, above, afters[i]))
+            with m.If(enters & ((place == i) | ((place == depth) & (i == depth - 1)))):
+                self._enter(m, opens[i])
 
-    def _track_words(self, m):
-        """Words of codes that the open command still takes and gives."""
-        most = max(self.design.array.row_words, self.design.array.groups)
-        self._dac_left = Signal(range(most + 1))
-        self._adc_left = Signal(range(most + 1))
-        for left, valid, ready in (
-            (self._dac_left, self.arr_dac_valid, self.arr_dac_ready),
-            (self._adc_left, self.arr_adc_valid, self.arr_adc_ready),
-        ):
-            with m.If(valid & ready & (left != 0)):
-                m.d.sync += left.eq(left - 1)
-        with m.If(self._taken & ~self._is_abort):
-            m.d.sync += [self._dac_left.eq(0), self._adc_left.eq(0)]
-            with m.Switch(self.arr_cmd_op):
-                for op in READ_OPS:
-                    with m.Case(op):
-                        m.d.sync += self._dac_left.eq(dac_words(self.design, op))
-                        m.d.sync += self._adc_left.eq(adc_words(self.design, op))
+    def _enter(self, m, command):
+        m.d.sync += [
+            command.eq(0),
+            command.tag.eq(self.arr_cmd_tag),
+            command.width.eq(self.arr_cmd_width),
+            command.pulse.eq(self._is_pulse),
+            command.program.eq(self.arr_cmd_op == Op.PROGRAM),
+            command.train.eq(self.arr_cmd_op == Op.TRAIN),
+            command.read.eq(self._is_read),
+        ]
+        with m.Switch(self.arr_cmd_op):
+            for op in READ_OPS:
+                with m.Case(op):
+                    m.d.sync += command.dac_left.eq(dac_words(self.design, op))
+                    m.d.sync += command.adc_left.eq(adc_words(self.design, op))
 
-    def _track_slots(self, m):
-        """Pulses given to the open command, their direction, and what is left of the last pulse's width."""
-        self._fired = Signal(PULSES_BITS)
-        self._last_slot = Signal()
-        self._direction_known = Signal()
-        self._direction = Signal()
+    def _after_slot(self, m, before, after):
+        columns = self.arr_slot_columns
+        pulses = total([columns])
+        if self.design.pulsed:
+            pulses = Mux(before.train, 1, pulses)
+        with m.If(self._slot):
+            m.d.comb += [after.fired.eq(before.fired + pulses), after.last_slot.eq(self.arr_slot_last)]
+        with m.If(self._slot & columns.any()):
+            m.d.comb += after.direction_known.eq(1)
+            m.d.comb += after.direction.eq((columns & self.arr_slot_direction).any())
+
+    def _after_words(self, m, before, after):
+        with m.If(self.arr_dac_valid & self.arr_dac_ready & (before.dac_left != 0)):
+            m.d.comb += after.dac_left.eq(before.dac_left - 1)
+        with m.If(self.arr_adc_valid & self.arr_adc_ready & (before.adc_left != 0)):
+            m.d.comb += after.adc_left.eq(before.adc_left - 1)
+
+    def _track_pulses(self, m):
+        """What is left of the last pulse's width."""
         self._pulsing = Signal(WIDTH_BITS)
-        taken = Signal(name="slot_taken")
-        m.d.comb += taken.eq(self.arr_slot_valid & self.arr_slot_ready)
-        with m.If(self._taken & ~self._is_abort):
-            m.d.sync += [self._fired.eq(0), self._last_slot.eq(0), self._direction_known.eq(0)]
-        with m.If(taken):
-            m.d.sync += [
-                self._fired.eq(self._fired + total([self.arr_slot_columns])),
-                self._last_slot.eq(self.arr_slot_last),
-                self._pulsing.eq(Mux(self._width == 0, 0, self._width - 1)),
-            ]
+        with m.If(self._slot):
+            m.d.sync += self._pulsing.eq(Mux(self._due.width == 0, 0, self._due.width - 1))
         with m.Elif(self._pulsing != 0):
             m.d.sync += self._pulsing.eq(self._pulsing - 1)
-        with m.If(taken & self.arr_slot_columns.any()):
-            m.d.sync += self._direction_known.eq(1)
-            m.d.sync += self._direction.eq((self.arr_slot_columns & self.arr_slot_direction).any())
