@@ -9,6 +9,7 @@ signed number includes its sign.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import ClassVar
 
 from crosstrain_model.design_gradient import Random, Train, Transfer
@@ -276,7 +277,7 @@ class Design(Section):
             bound = "must be none with a dynamic reference (transfer.reference)"
             raise refuse("transfer.column_chopper", self.transfer.column_chopper, bound)
 
-    @property
+    @functools.cached_property
     def row(self) -> Scheme:
         """The scheme's row of the table, with what the design chooses otherwise."""
         chosen = {
