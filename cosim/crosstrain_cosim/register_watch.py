@@ -42,7 +42,10 @@ class Registers:
         if not register.fits(word):
             harness.report.same(f"write of 0x{word:08x} to {name}", "accepted", "refused")
             return
-        value = word - (1 << 32) if word >> 31 else word
+        self.change(name, word, word - (1 << 32) if word >> 31 else word)
+
+    def change(self, name: str, word: int, value: int) -> None:
+        """What a write does; `value` is the word as a signed number."""
         reference, model = self.reference, self.reference.model
         if name == "THRESHOLD":
             log2 = reference.design.update.threshold_power_of_two
@@ -77,7 +80,10 @@ class Registers:
         """A read was answered: windows move on."""
         if seen["rresp"] != OKAY:
             return
-        name = self.table[self.pending["read"]].name
+        self.walk(self.table[self.pending["read"]].name)
+
+    def walk(self, name: str) -> None:
+        """What a read of a window moves on."""
         if name == "MEM_DATA":
             self._advance()
         elif name == "TOUCHED_DATA":

@@ -22,7 +22,9 @@ EVENT = ("op", "array", "row", "tag", "width", "amplitude", "status", "pulses")
 def quick(design: Design, width_set: int = 2, width_reset: int = 3) -> dict[str, int]:
     """Settings of short pulses, within the design's bound: what is simulated is the controller."""
     limit = design.pulse.width_limit
-    return {"width_set": min(width_set, limit), "width_reset": min(width_reset, limit), "guard": 1}
+    rows = {"width_set": min(width_set, limit), "width_reset": min(width_reset, limit), "guard": 1}
+    trains = {"train_width": min(width_set, limit), "train_guard": 1}
+    return {**(rows if design.row.programming != "none" else {}), **(trains if design.pulsed else {})}
 
 
 def codes(rng: random.Random, count: int, bits: int) -> list[int]:
@@ -32,8 +34,12 @@ def codes(rng: random.Random, count: int, bits: int) -> list[int]:
 
 
 def vector(rng: random.Random, design: Design) -> tuple[list[int], int, list[int], int]:
-    """A vector pair whose terms are neither all lost nor all clipped: x, its exponent, d, its exponent."""
+    """A vector pair whose terms are neither all lost nor all clipped, whose trains are neither all short nor all long:
+    x, its exponent, d, its exponent."""
     array, formats = design.array, design.formats
+    if design.pulsed:
+        x, d = codes(rng, array.rows, formats.x), codes(rng, array.columns, formats.d)
+        return x, rng.randrange(-3, 3), d, rng.randrange(-12, -7)
     middle = (formats.accumulator - 5 - formats.x - formats.d - design.reset_shift) // 2
     x, d = codes(rng, array.rows, formats.x), codes(rng, array.columns, formats.d)
     return x, middle + rng.randrange(-2, 4), d, middle + rng.randrange(-2, 3)
@@ -48,7 +54,7 @@ def run(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
     driver.enable_programming()
     for _ in range(count):
         kind = rng.random()
-        if kind < 0.25:
+        if kind < 0.25 and not design.pulsed:
             driver.program_pass()
         elif kind < 0.75:
             driver.update(*vector(rng, design))
@@ -58,7 +64,8 @@ def run(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
             reads.append(driver.backward(codes(rng, array.columns, formats.d)))
         else:
             reads.append(driver.read_row(rng.randrange(array.rows)))
-    driver.program_pass()
+    if not design.pulsed:
+        driver.program_pass()
     driver.wait_idle()
     return {"reads": reads, "state": driver.state(), "counters": driver.counters()}
 

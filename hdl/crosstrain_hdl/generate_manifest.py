@@ -6,8 +6,9 @@ import json
 
 from crosstrain_hdl.generate_counts import instances, memories, state_bits
 from crosstrain_model import __version__
-from crosstrain_model.cost import cycles_per_vector
+from crosstrain_model.cost import cycles_per_vector, sweep_cycles
 from crosstrain_model.design_text import as_tables, design_hash, hardware_hash
+from crosstrain_model.frames import FrameOp, frame_beats
 
 GENERATOR = "crosstrain"
 """Who wrote the folder; a folder whose manifest says so may be replaced."""
@@ -72,19 +73,31 @@ def memory_budget(design, rtl):
 def cycle_budget(design):
     """Clock cycles of the main actions, from the design's sizes and reset values.
 
-    accumulate : a vector without zeros, one cycle per group it touches
+    vector : a vector at most: `cost.cycles_per_vector`
+    accumulate : with digital accumulation, a vector without zeros, one cycle per group it touches
     pass_digital : the digital half of a program pass that visits every row
     pass_pulses_at_most : the analog half, where each row has the longest SET and RESET phases there can be; the time
         the macro takes between a command and its completion comes on top
+    load : with pulse trains, the frames of a vector pair, a beat a cycle
+    visit : with row transfers, the digital half of a transfer, a group a cycle
     clear : the sweep over all memories after reset
     """
-    array, pulse, sweep = design.array, design.pulse, cycles_per_vector(design)
+    array, pulse, sweep = design.array, design.pulse, sweep_cycles(design)
+    vector = cycles_per_vector(design)
+    common = {
+        "clock_mhz": design.clock_mhz,
+        "vector": vector,
+        "vectors_per_second": design.clock_mhz * 1_000_000 // vector,
+    }
+    if design.pulsed:
+        beats = sum(frame_beats(design, op) for op in (FrameOp.UPDATE_X, FrameOp.UPDATE_D))
+        transfers = {"visit": array.groups, "clear": sweep} if design.transfers else {}
+        return {**common, "load": beats + 3, **transfers}
     set_slot, reset_slot = pulse.width_set + pulse.guard, pulse.width_reset + pulse.guard
     slots = set_slot if array.pair == "set-only" else set_slot + reset_slot
     return {
-        "clock_mhz": design.clock_mhz,
+        **common,
         "accumulate": sweep,
-        "vectors_per_second": design.clock_mhz * 1_000_000 // sweep,
         "pass_digital": sweep,
         "pass_pulses_at_most": array.rows * design.update.max_pulses * slots,
         "clear": sweep,

@@ -4,12 +4,25 @@ All is plain Verilog for any simulator. The array model follows the array port w
 drives the tile's pins and compares with numbers worked out here by the rules of `crosstrain_model`.
 """
 
+import numpy as np
+
 from crosstrain_hdl.emit import emit, reset_port
 from crosstrain_hdl.generate_flow import nanoseconds, period_ps, render
 from crosstrain_hdl.generate_ports import Port
 from crosstrain_hdl.port_checker import PortChecker
 from crosstrain_model.frames import FrameOp, User, result_bits, slot_bits
-from crosstrain_model.port import ABORT_TAG, OP_BITS, Op, Status, code_bits, port_signals, row_bits
+from crosstrain_model.gradient_controller import GradientController, TrainEvent
+from crosstrain_model.port import (
+    ABORT_TAG,
+    OP_BITS,
+    ArrayId,
+    Op,
+    Status,
+    code_bits,
+    outstanding,
+    port_signals,
+    row_bits,
+)
 from crosstrain_model.port_rules import RULES
 from crosstrain_model.registers import ID, find, register_table
 
@@ -62,8 +75,11 @@ def array_stub_text(design):
 def array_model_text(design):
     """Verilog of the behavioural array."""
     array, asic = design.array, design.profile == "asic"
+    more = {}
+    if design.pulsed:
+        more = {"arrays": 2 if design.transfers else 1, "depth": outstanding(design), "array_a": ArrayId.A.value}
     return render(
-        "array_model.v.j2",
+        "array_model_train.v.j2" if design.pulsed else "array_model.v.j2",
         array=array_name(design),
         pins=array_pins(design),
         scale=code_bits(design) - 1,
@@ -83,13 +99,15 @@ def array_model_text(design):
         abort_tag=ABORT_TAG,
         in_reset="!rst_n" if asic else "rst",
         or_reset=", negedge rst_n" if asic else "",
+        **more,
     )
 
 
 def smoke_text(design, ports):
     """Verilog of the smoke test, expected numbers included."""
     table, reset = register_table(design), reset_port(design.profile)
-    pulse_count, weight = expected(design)
+    wanted = expected_of_train(design) if design.pulsed else expected(design)
+    names = {register.name for register in table}
     period = period_ps(design.clock_mhz)
     array = {signal.name for signal in port_signals(design)}
     status = find(table, "STATUS")
@@ -115,11 +133,15 @@ def smoke_text(design, ports):
         x_code=x_code(design),
         d_code=-1,
         update_x=_hex(User(op=FrameOp.UPDATE_X, exponent=127)),
+        pulsed=design.pulsed,
+        settings={name: value for name, value in STRONGEST.items() if name in names},
         update_d=_hex(User(op=FrameOp.UPDATE_D)),
         program=_hex(User(op=FrameOp.PROGRAM)),
         read_row=_hex(User(op=FrameOp.READ_ROW)),
-        pulses=pulse_count,
-        weight=weight,
+        counter="TRAIN_" if design.pulsed else "",
+        pulses=wanted["pulses"],
+        weights=[_packed(row) for row in wanted["weights"]],
+        checked=sorted({0, min(1, design.array.rows - 1), design.array.rows - 1}),
         limit_cycles=limit_cycles(design),
     )
 
@@ -129,8 +151,56 @@ def x_code(design):
     return 2 ** (design.formats.x - 1) - 1
 
 
+STRONGEST = {"PROGRAM_EVERY": 0, "TRAIN_RATE": 2**15 - 1, "TRANSFER_EVERY": 1, "THRESHOLD": 1, "WARMUP": 0}
+"""Registers that the smoke test sets, where a design has them: of trains, every coincidence happens."""
+
+
+def expected_of_train(design):
+    """The same for a vector of full-scale x in the first and the last row and d = -1, whose train is the strongest.
+
+    Its slots are all filled, up to rounding of the probabilities, which the rule of `scale` and the streams decide.
+    """
+    rows, columns = design.array.rows, design.array.columns
+    model = GradientController(design)
+    model.configure(**{name.lower(): STRONGEST[name] for name in STRONGEST if find_name(design, name)})
+    x = np.zeros(rows, np.int32)
+    x[[0, -1]] = x_code(design)
+    array = _Counting(design)
+    events = model.update(x, 127, np.full(columns, -1), 0, array)
+    slots = sum(len(event.rows) for event in events if isinstance(event, TrainEvent))
+    return {"pulses": slots, "weights": array.weights.tolist()}
+
+
+class _Counting:
+    """The behavioural array: what `GradientController` drives, with integers for conductances."""
+
+    def __init__(self, design):
+        self.design = design
+        self.a, self.weights = (np.zeros((design.array.rows, design.array.columns), np.int64) for _ in range(2))
+
+    def train(self, x_bits, d_bits, x_sign, d_sign):
+        trained = self.a if self.design.transfers else self.weights
+        both = x_bits[:, None] & d_bits[None, :]
+        hits = np.array([[int(word).bit_count() for word in row] for row in both])
+        trained -= hits * np.multiply.outer(x_sign.astype(np.int64), d_sign.astype(np.int64))
+        return int(hits.sum())
+
+    def read_row(self, row):
+        half = 1 << (self.design.formats.adc - 1)
+        return np.clip(self.a[row], -half, half - 1)
+
+    def program_row(self, row, counts):
+        self.weights[row] += counts
+        return int(np.abs(counts).sum())
+
+
+def find_name(design, name):
+    """Whether a design has a register of that name."""
+    return any(register.name == name for register in register_table(design))
+
+
 def expected(design):
-    """Pulses issued in all, and the code read back of a programmed weight, in the smoke test.
+    """Pulses issued in all, and the codes read back of all weights, in the smoke test.
 
     Its d is -1 and its exponent the largest, so a term is the largest code shifted left by 15, clamped.
     """
@@ -139,7 +209,9 @@ def expected(design):
     pulses = min(update.max_pulses, term // update.threshold)
     devices = 2 if array.pair == "push-pull" else 1
     adc_high = 2 ** (design.formats.adc - 1) - 1
-    return pulses * devices * array.columns * min(array.rows, 2), min(pulses * devices, adc_high)
+    weights = [[0] * array.columns for _ in range(array.rows)]
+    weights[0] = weights[-1] = [min(pulses * devices, adc_high)] * array.columns
+    return {"pulses": pulses * devices * array.columns * min(array.rows, 2), "weights": weights}
 
 
 def limit_cycles(design):
@@ -148,6 +220,12 @@ def limit_cycles(design):
     slot = max(pulse.width_set, pulse.width_reset) + pulse.guard
     sweeps = 8 * array.rows * array.groups + 8 * (array.rows + array.columns)
     return min(10 * (sweeps + 4 * slot * (design.update.max_pulses + 1) + 1000), 2**31 - 1)
+
+
+def _packed(codes):
+    """Codes as one Verilog constant of 32 bits each, the first lowest."""
+    word = sum((code & 0xFFFFFFFF) << 32 * place for place, code in enumerate(codes))
+    return f"{32 * len(codes)}'h{word:x}"
 
 
 def _hex(user):

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     found = json.loads(files[MANIFEST])
     print(f"{folder}: {len(files)} files, top {found['top']} ({found['profile']}), {len(found['ports'])} ports")
     print(f"  {found['state_bits']:,} flip-flops, {found['memory_bits']:,} memory bits")
-    print(f"  {found['cycles']['accumulate']:,} cycles per vector; hardware hash {found['hardware_hash'][:16]}")
+    print(f"  {found['cycles']['vector']:,} cycles per vector; hardware hash {found['hardware_hash'][:16]}")
     return {
         "folder": folder,
         "files": list(files),
