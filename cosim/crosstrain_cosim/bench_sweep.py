@@ -15,7 +15,7 @@ from crosstrain_cosim.streams import Loop, Monitor, Sink, Strobe
 from crosstrain_model.chopper import chopper_words
 from crosstrain_model.sweep import LIMIT, Sweep, Token
 
-VECTORS = 400
+VECTORS = 240
 STATES = ("since", "row", "sweeps", "reads_in_period")
 
 
@@ -53,7 +53,7 @@ class Reference:
             same("chop_rows", int(dut.chop_rows.value), bits(self.model.chopper.rows), **self.where)
             same("chop_columns", int(dut.chop_columns.value), bits(self.model.chopper.columns), **self.where)
             token = self.model.vector()
-            self.open = not int(dut.silent.value)
+            self.open = not (int(dut.silent.value) or int(dut.cancel.value))
             if token is not None:
                 self.reads.append(token.row)
                 self.tokens.append(token)
@@ -87,7 +87,7 @@ class Trains:
         dut = self.dut
         if int(dut.fire.value):
             self.left -= 1
-            self._open = not int(dut.silent.value)
+            self._open = not (int(dut.silent.value) or int(dut.cancel.value))
         elif int(dut.t_taken.value) or int(dut.cancel.value):
             self._open = False
         ready = self.rng.random() >= self.gaps
@@ -250,19 +250,20 @@ async def host_counts(bench: Bench) -> None:
 
 @harness.bench()
 async def held_and_cancelled(dut: Any) -> None:
-    """Under hold nothing fires and what was begun ends; a command that an abort drops is not waited for."""
+    """Under hold nothing fires and what was begun ends; commands that an abort drops are not waited for."""
     bench = Bench(dut, "held", 0.3)
     await bench.begin()
-    for _ in range(harness.amount(30, 6)):
+    for number in range(harness.amount(40, 8)):
         bench.trains.left = 1000
         await bench.loop.steps(bench.rng.randrange(1, 12))
         bench.trains.take = False
         await bench.loop.steps(bench.rng.randrange(1, 6))
-        dut.hold.value = 1
+        dut.hold.value = number % 2
         dut.cancel.value = 1
         await bench.loop.steps(bench.rng.randrange(1, 5))
         dut.cancel.value = 0
         bench.trains.take = True
+        dut.hold.value = 1
         await bench.loop.until(lambda: int(dut.busy.value) == 0, what="end under hold")
         await bench.quiet()
         fired = bench.model.vectors

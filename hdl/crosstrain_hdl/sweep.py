@@ -36,7 +36,8 @@ class Sweep(wiring.Component):
     silent : In(1), with full: it gives no command
     fire : Out(1), strobe, combinational from full: it is fired with the signs as they are
     t_taken : In(1), strobe: the command of the vector fired last is taken
-    cancel : In(1), level: that command is dropped; nobody waits for t_taken
+    cancel : In(1), level: commands are dropped; nobody waits for t_taken, neither of the vector fired last nor of one
+        fired meanwhile
     hold : In(1), level: no vector is fired; what was begun goes on
     chop_rows, chop_columns : Out, signs in force, constant but between a read and the next `fire`; 0 without choppers
     vectors, transfers : Out(32), counters modulo 2^32; count_clear : In(1), strobe
@@ -111,7 +112,7 @@ class Sweep(wiring.Component):
             m.d.comb += offered.eq(state == State.READ)
         with m.Switch(state):
             with m.Case(State.REST), m.If(self.fire):
-                m.d.sync += state.eq(Mux(self.silent, Mux(due, State.READ, State.REST), State.TRAIN))
+                m.d.sync += state.eq(Mux(self.silent | self.cancel, Mux(due, State.READ, State.REST), State.TRAIN))
                 if self.design.transfers:
                     m.d.sync += owed.eq(due)
             with m.Case(State.TRAIN), m.If(self.t_taken | self.cancel):
