@@ -16,7 +16,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.accumulator_ledger import TOTALS, AccumulatorLedger
-from crosstrain_hdl.memory import Memory1R1W, address_width
+from crosstrain_hdl.memory import Memory1R1W, address_width, group_address
 from crosstrain_hdl.threshold import COUNT_BITS, Threshold, theta_width
 from crosstrain_model.accumulator import Op
 
@@ -118,7 +118,7 @@ class Accumulator(wiring.Component):
         self._in_s1 = in_s1 = Signal(name="in_s1")
         self._in_s2 = in_s2 = Signal(name="in_s2")
         m.d.comb += [
-            address.eq(self._address()),
+            address.eq(group_address(self.design.array, self.a_row, self.a_group)),
             in_s1.eq(self._s1_valid & (self._s1_address == address)),
             in_s2.eq(self._s2_valid & (self._s2_address == address)),
             self.a_ready.eq(~(in_s1 & (self._s1_op == Op.PROGRAM))),
@@ -140,16 +140,6 @@ class Accumulator(wiring.Component):
                 self._from_s3.eq(in_s2 & ~in_s1 & ~wipe),
                 self._from_memory.eq(~wipe),
             ]
-
-    def _address(self):
-        """row * groups + group: wires where groups is a power of two, else one adder per further set bit of groups."""
-        groups = self.design.array.groups
-        shifts = [bit for bit in range(groups.bit_length()) if groups >> bit & 1]
-        if groups == 1:
-            return self.a_row
-        if len(shifts) == 1:
-            return Cat(self.a_group, self.a_row)
-        return sum(((self.a_row << bit) for bit in shifts), self.a_group)
 
     def _terms(self):
         """Terms for S1: zeros where the visit adds nothing, and in the padding lanes of the last group."""

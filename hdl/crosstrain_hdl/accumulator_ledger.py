@@ -16,6 +16,7 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from crosstrain_hdl.planes import tree_sum
 from crosstrain_hdl.threshold import COUNT_BITS, theta_width
 from crosstrain_model.accumulator import Op
 
@@ -88,7 +89,7 @@ class AccumulatorLedger(wiring.Component):
         with m.If(valid[0]):
             m.d.sync += read.eq(word)
         with m.If(valid[1]):
-            m.d.sync += total.eq(_tree([read[i * bits :][:bits].as_signed() for i in range(lanes)]))
+            m.d.sync += total.eq(tree_sum([read[i * bits :][:bits].as_signed() for i in range(lanes)]))
         return total
 
     def _hold(self, m, value, valid):
@@ -117,11 +118,3 @@ class AccumulatorLedger(wiring.Component):
             with m.Case(Op.WRITE):
                 add("loaded", after)
                 add("cleared", before)
-
-
-def _tree(values):
-    """Sum by halves."""
-    if len(values) == 1:
-        return values[0]
-    half = len(values) // 2
-    return _tree(values[:half]) + _tree(values[half:])

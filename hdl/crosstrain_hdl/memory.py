@@ -16,7 +16,7 @@ R0_data are unknown until they are written and read (zero in `amaranth.sim`), an
 Addresses of `depth` and above name no word.
 """
 
-from amaranth import ClockSignal, Instance, Module
+from amaranth import Cat, ClockSignal, Instance, Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -122,6 +122,20 @@ class Memory1R1W(wiring.Component):
 def address_width(depth: int) -> int:
     """Bits of an address of `depth` words: at least 1, so that a memory of one word has the port too."""
     return max(1, (depth - 1).bit_length())
+
+
+def group_address(array, row, group):
+    """row * groups + group: wires where groups is a power of two, else one adder per further set bit of groups.
+
+    array : `crosstrain_model.design.Array`; row, group : values. The word of a group in a memory of the whole tile.
+    """
+    groups = array.groups
+    shifts = [bit for bit in range(groups.bit_length()) if groups >> bit & 1]
+    if groups == 1:
+        return row
+    if len(shifts) == 1:
+        return Cat(group, row)
+    return sum(((row << bit) for bit in shifts), group)
 
 
 def ram_name(depth: int, width: int) -> str:

@@ -45,12 +45,12 @@ def interleave(even, odd):
 
 def total(planes):
     """Sum over all columns, by halves."""
-    return _tree([Cat(column) for column in zip(*planes, strict=True)])
+    return tree_sum([Cat(column) for column in zip(*planes, strict=True)])
 
 
-def _tree(values):
+def tree_sum(values):
     """Sum by halves."""
     if len(values) == 1:
         return values[0]
     half = len(values) // 2
-    return _tree(values[:half]) + _tree(values[half:])
+    return tree_sum(values[:half]) + tree_sum(values[half:])
