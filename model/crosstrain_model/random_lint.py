@@ -110,19 +110,22 @@ def statistics(rows: ArrayLike, columns: ArrayLike, p: ArrayLike, q: ArrayLike) 
     if trains < 2 or not ((px > 0) & (px < 1)).any() or not ((qd > 0) & (qd < 1)).any():
         raise ValueError("statistics: needs two trains, and on each side a line that neither always nor never fires")
     number = trains * slots
-    counts = np.matmul(x.transpose(0, 2, 1), d)  # [trains, rows, columns]
+    counts = np.matmul(x.transpose(0, 2, 1), d)  # [trains, rows, columns], each too small for a BLAS to start threads
     mean = counts.mean(0, dtype=np.float64)
     wanted = np.outer(px, qd)
     random = (wanted > 0) & (wanted < 1)
     spread = np.einsum("tij,tij->ij", counts, counts).astype(np.float64) / trains - mean**2
     binomial = slots * wanted * (1 - wanted)
+    rates = x.mean((0, 1), np.float64), d.mean((0, 1), np.float64)
+    covariance = mean / slots - np.outer(rates[0], qd) - np.outer(px, rates[1]) + wanted
+    live = np.outer(px * (1 - px), qd * (1 - qd))
     sides = [_normal(bits.reshape(number, -1), line) for bits, line in ((x, px), (d, qd))]
     return Statistics(
         trains=trains,
         slots=slots,
         bias=float(np.abs(mean / slots - wanted).max()),
         variance=float((spread[random] / binomial[random]).mean()) * trains / (trains - 1),
-        crossing=float(np.abs(sides[0].T @ sides[1]).max()) / number,
+        crossing=float((np.abs(covariance[live > 0]) / np.sqrt(live[live > 0])).max()),
         lag=max(_lag(side, by) for side in sides for by in range(1, min(LAGS + 1, number))),
         lines=max(_likeness(side) for side in sides),
     )
