@@ -175,6 +175,15 @@ def update_mean(m: int, e: int, size: int, exponent: int, momentum: int) -> tupl
     return m << s, common - s
 
 
+def log_k(settings: ScaleSettings, means: Means, size_x: int, ex: int, size_d: int, ed: int) -> int:
+    """lk of one vector pair with these means: 4096 log2 k."""
+    lk = settings.rate << RATE_SHIFT
+    lk += lg(size_x) + (ex << UNIT) - lg(means.m_x) - (means.e_x << UNIT)
+    lk += lg(size_d) + (ed << UNIT) - lg(means.m_d) - (means.e_d << UNIT)
+    assert abs(lk) < 1 << (LK_BITS - 1), f"lk = {lk}"
+    return lk
+
+
 def scale(
     design: Design, settings: ScaleSettings, means: Means, size_x: int, ex: int, size_d: int, ed: int
 ) -> Scaled:
@@ -192,18 +201,15 @@ def scale(
         return Scaled(slots=0, m_x=0, m_d=0)
     means.m_x, means.e_x = update_mean(means.m_x, means.e_x, size_x, ex, settings.momentum)
     means.m_d, means.e_d = update_mean(means.m_d, means.e_d, size_d, ed, settings.momentum)
-    lx, ld = lg(size_x), lg(size_d)
-    lk = settings.rate << RATE_SHIFT
-    lk += lx + (ex << UNIT) - lg(means.m_x) - (means.e_x << UNIT)
-    lk += ld + (ed << UNIT) - lg(means.m_d) - (means.e_d << UNIT)
-    assert abs(lk) < 1 << (LK_BITS - 1), f"lk = {lk}"
+    lk = log_k(settings, means, size_x, ex, size_d, ed)
     level = levels(design)
     slots = design.train.slots
     if settings.dynamic:
         slots = next((n for n in range(1, slots) if lk <= level[n]), slots)
     y = lk - level[slots]
     lqx, lqd = (y >> 1, y >> 1) if y <= 0 else (0, y)
-    return Scaled(slots=slots, m_x=antilog(design, min(lqx - lx, 0)), m_d=antilog(design, min(lqd - ld, 0)))
+    m_x, m_d = antilog(design, min(lqx - lg(size_x), 0)), antilog(design, min(lqd - lg(size_d), 0))
+    return Scaled(slots=slots, m_x=m_x, m_d=m_d)
 
 
 def thresholds(design: Design, codes: npt.ArrayLike, m: int) -> npt.NDArray[np.int32]:
