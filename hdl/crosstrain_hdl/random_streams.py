@@ -40,7 +40,10 @@ class RandomStream(wiring.Component):
         where `step` is set too (streams "rows" and "columns" alone; after reset, the seed is remembered)
     load : In(1), strobe of the host: word `load_index` of the state becomes `load_data`, and the other words stay,
         whatever the other strobes say; words and bits that the state does not have are dropped
-    state : Out(32 * words), zeros shown as the 1 that they count as
+    state : Out(32 * words)
+
+    A state of zeros, loaded or from a fault, becomes the 1 that it counts as after one cycle without a strobe; until
+    then `state` and `word` are those of zeros.
     """
 
     def __init__(self, design, name):
@@ -63,30 +66,31 @@ class RandomStream(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         made = self.generator
-        held, following = Signal(made.width, init=self.seed), Signal(made.width)
-        zero = Signal()  # `held` is all zeros
+        held = Signal(made.width, init=self.seed)
+        zero = Signal()  # `held` is all zeros, and nothing has happened to it since
         now, after = Signal(made.width), Signal(made.width)
+        moves = self.load | self.step
         m.d.comb += [
             now.eq(Cat(held[0] | zero, held[1:])),
             after.eq(self._mapped(now)),
             self.word.eq(after if made.leap else self._sum(now)),
             self.state.eq(now),
-            following.eq(held),
         ]
         with m.If(self.step):
-            m.d.comb += following.eq(after)
+            m.d.sync += held.eq(after)
         if self.replayed:
+            moves |= self.restore
             saved = Signal(made.width, init=self.seed)
             with m.If(self.save):
                 m.d.sync += saved.eq(now)
             with m.If(self.restore):
-                m.d.comb += following.eq(saved)
+                m.d.sync += held.eq(saved)
         with m.If(self.load):
-            m.d.comb += following.eq(held)
+            m.d.sync += held.eq(held)
             for index in range(made.words):
                 with m.If(self.load_index == index):
-                    m.d.comb += following[32 * index : 32 * index + 32].eq(self.load_data)
-        m.d.sync += [held.eq(following), zero.eq(following == 0)]
+                    m.d.sync += held[32 * index : 32 * index + 32].eq(self.load_data)
+        m.d.sync += zero.eq((held == 0) & ~moves)
         return m
 
     def _mapped(self, state):

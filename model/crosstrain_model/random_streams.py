@@ -14,8 +14,8 @@ A tile has the streams "rows", "columns", "choppers" and "rounding", each with a
     choppers      16                 32                      16
     rounding      16                 32                      16
 
-A state of zeros counts as 1, so that no seed and no fault locks a stream up. Both generators are linear over GF(2): the
-state k draws on is T^k s, exact, whatever k.
+A state of zeros counts as 1, so that no seed and no fault locks a stream up (in hardware after one cycle at rest). Both
+generators are linear over GF(2): the state k draws on is T^k s, exact, whatever k.
 
     column draw   random.columns  own            draw of "columns"
                                   rows           draw of "rows"; the stream "columns" stands still
