@@ -13,8 +13,9 @@ from numba import carray
 
 from crosstrain_model.scale_kernel import WORD_BITS, Array, bit_length, compiled, fire, scale
 from crosstrain_model.twin import context as at
-from crosstrain_model.twin.kernels import program, reference_row, to_int32, to_int64, train
+from crosstrain_model.twin.kernels import program, reference_row, to_int32, to_int64
 from crosstrain_model.twin.read_kernels import read_row
+from crosstrain_model.twin.train_kernels import train
 
 TRAINED, READ, WEIGHTS = range(3)
 """Places in `addresses`: contexts of the array that trains act on, of A, and of W."""

@@ -27,11 +27,14 @@ def counts(name: str, value: Ints, shape: tuple[int, ...], low: int = -255) -> n
 
 
 def bits(name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.uint64]:
-    """Slots of a line packed in a word: at most 63."""
-    value = whole(name, value, shape)
+    """Slots of a line packed in a word; the engine sees to it that they are at most 63."""
+    return np.ascontiguousarray(whole(name, value, shape), dtype=np.uint64)
+
+
+def slots_of_bits(name: str, value: Ints) -> None:
+    """Raises for a word of more than 63 slots."""
     if value.min() < 0 or value.max() >= 1 << 63:
         raise ValueError(f"ArrayTile.{name} = {value.min()}..{value.max()}: must be 0..{2**63 - 1} (at most 63 slots)")
-    return np.ascontiguousarray(value, dtype=np.uint64)
 
 
 def slots(name: str, value: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
@@ -44,8 +47,9 @@ def slots(name: str, value: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDA
 
 
 def signs(name: str, value: Ints, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
-    """-1, 0 or 1 of each number."""
-    return np.sign(whole(name, value, shape)).astype(np.int8)
+    """Numbers whose sign matters, as int8."""
+    value = whole(name, value, shape)
+    return np.ascontiguousarray(value if value.dtype == np.int8 else np.sign(value), dtype=np.int8)
 
 
 def within(name: str, value: int, limit: int) -> int:

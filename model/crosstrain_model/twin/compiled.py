@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model.twin import context, hook, kernels, read_kernels
+from crosstrain_model.twin import context, hook, kernels, read_kernels, train_kernels
 from crosstrain_model.twin.array_state import ArrayState
 from crosstrain_model.twin.engine import Bits, Bytes, Codes, Counts, Signs
 
@@ -34,10 +34,10 @@ class CompiledEngine:
         return delivered
 
     def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
-        return int(kernels.train(self._context, x_bits, d_bits, x_sign, d_sign))
+        return int(train_kernels.train(self._context, x_bits, d_bits, x_sign, d_sign))
 
     def train_slots(self, rows: Bytes, columns: Bytes) -> int:
-        return int(kernels.train_slots(self._context, rows, np.ascontiguousarray(columns)))
+        return int(train_kernels.train_slots(self._context, rows, np.ascontiguousarray(columns)))
 
     def hook_pointer(self) -> tuple[int, int]:
         return hook.hook_address(), int(self._context.ctypes.data)

@@ -35,7 +35,7 @@ class Engine(Protocol):
         """Row programs in order from signed counts per weight, a SET and a RESET phase each; returns pulses of each."""
 
     def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
-        """A pulse train; silent lines have no bits.  Returns pulses."""
+        """A pulse train; lines of sign 0 are silent.  Returns pulses; -1, and nothing done, for more than 63 slots."""
 
     def train_slots(self, rows: Bytes, columns: Bytes) -> int:
         """A pulse train slot by slot: rows [S, rows] 0 or 1, columns [S, device columns] 0, 1 RESET, 2 SET."""
@@ -115,8 +115,10 @@ class NumpyEngine:
         return delivered
 
     def train(self, x_bits: Bits, d_bits: Bits, x_sign: Signs, d_sign: Signs) -> int:
+        if max(x_bits.max(), d_bits.max()) >= 1 << 63:
+            return -1
         hits = np.bitwise_count(x_bits[:, None] & d_bits).astype(np.int16)
-        up, down = self.state.wiring.expand(-hits * x_sign[:, None] * d_sign)
+        up, down = self.state.wiring.expand(-hits * np.sign(x_sign)[:, None] * np.sign(d_sign))
         return self._train(up, down)
 
     def train_slots(self, rows: Bytes, columns: Bytes) -> int:

@@ -29,8 +29,9 @@ import numpy as np
 from numba import carray, cfunc, types
 
 from crosstrain_model.twin import context as at
-from crosstrain_model.twin.kernels import Array, compiled, program, train_slots
+from crosstrain_model.twin.kernels import Array, compiled, program
 from crosstrain_model.twin.read_kernels import read, read_row
+from crosstrain_model.twin.train_kernels import train_slots
 
 
 @compiled

@@ -60,16 +60,6 @@ def _pointer_to(element: Any) -> Any:
     return intrinsic(cast)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def ones(typingctx: Any, word: Any) -> Any:
-    """Population count of a uint64, as the one instruction that processors have for it."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
-
-
 to_int16 = _pointer_to(types.int16)
 to_int32 = _pointer_to(types.int32)
 to_int64 = _pointer_to(types.int64)
@@ -87,12 +77,19 @@ def mix(h: Any) -> Any:
 
 
 @compiled
+def absorb(a: Any, b: Any, word: Any) -> Any:
+    """noise.absorb of one word."""
+    a = mix(np.uint32(np.uint32(a ^ word) + np.uint32(noise.STEP_A)))
+    b = mix(np.uint32(np.uint32(b + word) ^ np.uint32(noise.STEP_B)))
+    return a, b
+
+
+@compiled
 def event_key(keys: Array, kind: int, number: int, row: int) -> Any:
     """noise.event_key of one event, its second chain made odd: the stride of its words."""
     a, b = keys[kind, 0], keys[kind, 1]
     for word in (np.uint32(number), np.uint32(number >> 32), np.uint32(row)):
-        a = mix(np.uint32(np.uint32(a ^ word) + np.uint32(noise.STEP_A)))
-        b = mix(np.uint32(np.uint32(b + word) ^ np.uint32(noise.STEP_B)))
+        a, b = absorb(a, b, word)
     return a, np.uint32(b | np.uint32(1))
 
 
@@ -140,7 +137,7 @@ def _pulse_columns(g: Array, parts: Any, up: Array, total: Array, settings: Any,
 
 
 @compiled
-def wide_level(g: Array, c: int, pair: bool, reference: Any) -> Any:
+def wide_level(g: Array, c: Any, pair: bool, reference: Any) -> Any:
     """wiring.wide_levels of one weight, whose reference is given."""
     if pair:
         return np.int32(np.int32(g[2 * c] - g[2 * c + 1]) - reference + np.int32(64)) >> 7
@@ -213,7 +210,7 @@ def program(context: Array, row: int, up: Array, down: Array, update: int) -> in
 
 
 @compiled
-def _expand(wiring: int, c: int, count: Any, up: Array, total: Array) -> Any:
+def expand(wiring: int, c: int, count: Any, up: Array, total: Array) -> Any:
     """wiring.expand of one weight into SET and total counts; returns its device pulses."""
     size = abs(count)
     if wiring == at.SINGLE:
@@ -236,55 +233,7 @@ def program_rows(context: Array, rows: Array, counts: Array, delivered: Array) -
     none = np.zeros(width, dtype=np.uint8)
     for m in range(rows.size):
         for c in range(counts.shape[1]):
-            _expand(wiring, c, counts[m, c], up, down)  # down: the total, until the SET counts are taken off
+            expand(wiring, c, counts[m, c], up, down)  # down: the total, until the SET counts are taken off
         for c in range(width):
             down[c] -= up[c]
         delivered[m] = program(context, rows[m], up, none, -1) + program(context, rows[m], none, down, -1)
-
-
-@compiled
-def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: Array) -> int:
-    """Engine.train: bits uint64, signs int8."""
-    wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
-    up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
-    counters = carray(to_int64(context[at.COUNTERS]), (5,))
-    delivered = 0
-    for r in range(x_bits.size):
-        if x_bits[r] == 0:
-            continue
-        pulses, sign, word = 0, -np.int32(x_sign[r]), x_bits[r]
-        for c in range(d_bits.size):
-            hits = np.int32(np.int32(ones(np.uint64(word & d_bits[c]))) * np.int32(d_sign[c]))
-            pulses += _expand(wiring, c, np.int32(sign * hits), up, total)
-        if pulses:
-            pulse_row(context, r, up, total, noise.TRAIN, counters[4])
-        delivered += pulses
-    if delivered:
-        counters[4] += 1
-    return delivered
-
-
-@compiled
-def train_slots(context: Array, rows: Array, columns: Array) -> int:
-    """Engine.train_slots: rows uint8 [S, rows], columns uint8 [S, device columns], S at most 255."""
-    width = context[at.DEVICE_COLUMNS]
-    up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
-    counters = carray(to_int64(context[at.COUNTERS]), (5,))
-    delivered = 0
-    for r in range(context[at.ROWS]):
-        up[:] = 0
-        total[:] = 0
-        pulses = 0
-        for s in range(rows.shape[0]):
-            if rows[s, r] != 0:
-                for c in range(width):
-                    up[c] += columns[s, c] >> np.uint8(1)
-                    total[c] += np.uint8(columns[s, c] != 0)
-        for c in range(width):
-            pulses += total[c]
-        if pulses:
-            pulse_row(context, r, up, total, noise.TRAIN, counters[4])
-        delivered += pulses
-    if delivered:
-        counters[4] += 1
-    return delivered

@@ -209,7 +209,11 @@ class ArrayTile(ArrayState):
         """
         sx, sd = checks.signs("x_sign", x_sign, (self.rows,)), checks.signs("d_sign", d_sign, (self.columns,))
         bx, bd = checks.bits("x_bits", x_bits, (self.rows,)), checks.bits("d_bits", d_bits, (self.columns,))
-        return self._engine.train(np.where(sx != 0, bx, np.uint64(0)), np.where(sd != 0, bd, np.uint64(0)), sx, sd)
+        delivered = self._engine.train(bx, bd, sx, sd)
+        if delivered < 0:
+            checks.slots_of_bits("x_bits", x_bits)
+            checks.slots_of_bits("d_bits", d_bits)
+        return delivered
 
     def train_slots(self, rows: Masks, columns: Masks, direction: Masks) -> int:
         """A whole train as it crosses the array port, slot by slot: bool `rows` [S, rows], `columns` and `direction`

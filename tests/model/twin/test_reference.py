@@ -1,5 +1,7 @@
 """What reads subtract: symmetry points and their error, which device an array is made of, and wide row reads."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def test_a_static_reference_is_the_symmetry_point_and_its_error(error):
     tile = ArrayTile(sample(error=error), array=ArrayId.A)
     off = (tile.reference - tile.symmetry) / ONE
     assert off.any() == (error > 0)
-    big = ArrayTile(Design(**{**vars(sample(error=error)), "array": Array(rows=200, columns=200)}), array=ArrayId.A)
+    big = ArrayTile(dataclasses.replace(sample(error=error), array=Array(rows=200, columns=200)), array=ArrayId.A)
     off = (big.reference - big.symmetry) / ONE
     assert abs(off.mean()) <= 5 * error / 200
     assert abs(off.std() - error) <= 5 * error / np.sqrt(2 * off.size)

@@ -83,6 +83,32 @@ def test_slots_and_packed_trains_are_one(pair, engine):
     assert whole.counters.tolist() == packed.counters.tolist()
 
 
+@pytest.mark.parametrize("noisy", [True, False])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_sparse_and_dense_rows_of_a_train(pair, noisy):
+    """Pulses that fill buffers, rows of few and of many pulses side by side: the definition's bits."""
+    design, draw = sample(pair, noisy=noisy, rows=40, columns=150), np.random.default_rng(9)
+    fast, plain = (ArrayTile(design, engine=engine, count_pulses=True) for engine in ("numba", "numpy"))
+    for _ in range(3):
+        fires = draw.random((63, 40)) < draw.choice([0.0, 0.02, 0.3, 1.0], 40)
+        d = draw.random((63, 150)) < 0.1
+        bits = [side.T @ (1 << np.arange(63, dtype=np.int64)) for side in (fires, d)]
+        signs = draw.integers(-9, 10, 40), draw.integers(-1, 2, 150, dtype=np.int8)
+        assert fast.pulse_train(*bits, *signs) == plain.pulse_train(*bits, *signs) > 2000
+        assert np.array_equal(fast.g, plain.g)
+    assert np.array_equal(fast.levels, plain.levels)
+    assert np.array_equal(fast.pulses, plain.pulses)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_more_than_63_slots_are_refused(engine):
+    tile, one = ArrayTile(sample(), engine=engine), [np.ones(n, dtype=int) for n in (13, 7)]
+    for wide in (np.full(13, 2**63, dtype=np.uint64), np.full(13, -1)):
+        with pytest.raises(ValueError, match=r"x_bits = .*at most 63 slots"):
+            tile.pulse_train(wide, one[1], *one)
+    assert not tile.counters.any()
+
+
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
 def test_sets_come_first_in_any_train_of_slots(engine):
     """Columns that turn round within a train: counts per device, SET first, as one row program with that noise."""

@@ -1,0 +1,264 @@
+"""Compiled pulse trains: equal to the numpy engine, bit for bit.
+
+Most cells of a train see no coincidence.  A row therefore walks, for each slot in which it fires, the list of device
+columns that fire in that slot: work is per pulse, not per cell.  Pulses of many rows are named (device and word of
+noise) into a buffer, hashed together, and applied in order.  That order is the definition's on every device, for a
+train pulses one device in one direction only; and devices do not see each other.  Rows with more pulses than devices
+take the dense way, `pulse_row`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import carray, types
+from numba.cpython.unsafe.numbers import trailing_zeros
+from numba.extending import intrinsic
+
+from crosstrain_model.twin import context as at
+from crosstrain_model.twin import noise
+from crosstrain_model.twin.kernels import (
+    Array,
+    absorb,
+    compiled,
+    expand,
+    mix,
+    pulse_row,
+    to_int16,
+    to_int32,
+    to_int64,
+    to_uint32,
+    wide_level,
+    z_of,
+)
+
+BUFFER = 1024
+"""Pulses of one direction that are named before they are applied (more where a row has more devices)."""
+PLACE, WORD = 0, 1
+"""Rows of a buffer: number of the device (row by row), and word of its noise."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def ones(typingctx: Any, word: Any) -> Any:
+    """Population count of a uint64, as the one instruction that processors have for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@compiled
+def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: Array) -> int:
+    """Engine.train: bits uint64, signs int8; -1, and nothing done, for a line of more than 63 slots."""
+    if not (_legal(x_bits) and _legal(d_bits)):
+        return -1
+    rows, width, set_only = context[at.ROWS], context[at.DEVICE_COLUMNS], context[at.WIRING] == at.SET_ONLY
+    counters = carray(to_int64(context[at.COUNTERS]), (5,))
+    keys = np.empty((rows, 2), dtype=np.uint32)
+    _keys_of_rows(context, counters[4], keys)
+    # Two sets of devices: those that a row of positive sign SETs, and those that it RESETs (a row of negative sign SETs
+    # the second and RESETs the first); in set-only pairs those that a row of positive, of negative sign SETs.
+    words, first, second = _devices_of_slots(context, d_bits, d_sign)
+    room = max(BUFFER, width)
+    up, down = np.empty((2, room), dtype=np.uint32), np.empty((2, room), dtype=np.uint32)
+    ups, downs, delivered = np.uint64(0), np.uint64(0), 0
+    for r in range(rows):
+        word = x_bits[r] if x_sign[r] != 0 else np.uint64(0)
+        pulses = _coincidences(word, first, second, set_only, x_sign[r] > 0)
+        if pulses == 0:
+            continue
+        delivered += pulses
+        if pulses > width:
+            _dense_row(context, r, word, d_bits, x_sign[r], d_sign, counters[4])
+            continue
+        if max(ups, downs) + np.uint64(pulses) > np.uint64(room):
+            _apply(context, up, ups, True)
+            _apply(context, down, downs, False)
+            ups, downs = np.uint64(0), np.uint64(0)
+        place, key = np.uint32(r * width), keys[r]
+        risen, fallen = (first, second) if x_sign[r] > 0 else (second, first)
+        ups = _name(word, words, risen, place, key, up, ups)
+        if not set_only:
+            downs = _name(word, words, fallen, place, key, down, downs)
+    _apply(context, up, ups, True)
+    _apply(context, down, downs, False)
+    if delivered:
+        counters[4] += 1
+    return delivered
+
+
+@compiled
+def _legal(bits: Array) -> bool:
+    union = np.uint64(0)
+    for i in range(bits.size):
+        union |= bits[i]
+    return bool(union < np.uint64(1 << 63))
+
+
+@compiled
+def _keys_of_rows(context: Array, number: int, keys: Array) -> None:
+    """kernels.event_key of the train on every row; the part that rows share is computed once."""
+    base = carray(to_uint32(context[at.KEYS]), (noise.KINDS, 2))
+    a, b = absorb(base[noise.TRAIN, 0], base[noise.TRAIN, 1], np.uint32(number))
+    a, b = absorb(a, b, np.uint32(number >> 32))
+    for r in range(keys.shape[0]):
+        start, stride = absorb(a, b, np.uint32(r))
+        keys[r, 0], keys[r, 1] = start, np.uint32(stride | np.uint32(1))
+
+
+@compiled
+def _devices_of_slots(context: Array, d_bits: Array, d_sign: Array) -> Any:
+    """Bits of every device column, and device columns per slot, twice: [64, 1 + device columns], length first."""
+    wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
+    words = np.empty(width, dtype=np.uint64)
+    first, second = np.empty((64, 1 + width), dtype=np.uint16), np.empty((64, 1 + width), dtype=np.uint16)
+    first[:, 0] = 0
+    second[:, 0] = 0
+    for c in range(d_bits.size):
+        raised = d_sign[c] < 0  # by a row of positive sign
+        bits = d_bits[c] if d_sign[c] != 0 else np.uint64(0)
+        if wiring == at.SINGLE:
+            words[c] = bits
+            _enlist(first if raised else second, bits, c)
+        else:
+            plus, minus = 2 * c, 2 * c + 1
+            words[plus], words[minus] = bits, bits
+            _enlist(first, bits, plus if raised else minus)
+            _enlist(second, bits, minus if raised else plus)
+    return words, first, second
+
+
+@compiled
+def _enlist(lists: Array, bits: Any, device: int) -> None:
+    while bits != 0:
+        slot = trailing_zeros(bits)
+        bits &= bits - np.uint64(1)
+        length = np.uint16(lists[slot, 0] + np.uint16(1))
+        lists[slot, 0], lists[slot, length] = length, np.uint16(device)
+
+
+@compiled
+def _coincidences(word: Any, first: Array, second: Array, set_only: bool, positive: bool) -> int:
+    """Device pulses of a row that fires in the slots of `word`."""
+    pulses = np.int64(0)
+    while word != 0:
+        slot = trailing_zeros(word)
+        word &= word - np.uint64(1)
+        if not set_only:
+            pulses += np.int64(first[slot, 0]) + np.int64(second[slot, 0])
+        else:
+            pulses += np.int64(first[slot, 0] if positive else second[slot, 0])
+    return int(pulses)
+
+
+@compiled
+def _name(word: Any, words: Array, lists: Array, place: Any, key: Array, buffer: Array, size: Any) -> Any:
+    """Appends the pulses of one row and direction; returns the new size of the buffer.
+
+    Pulse j of a device is its coincidence in the j-th slot that row and device share.
+    """
+    start, stride, left = key[0], key[1], word
+    while left != 0:
+        slot = trailing_zeros(left)
+        left &= left - np.uint64(1)
+        before = word & ((np.uint64(1) << slot) - np.uint64(1))
+        length = np.uint64(lists[slot, 0])
+        for i in range(np.uint64(0), length):
+            c = np.uint32(lists[slot, i + np.uint64(1)])
+            j = np.uint32(ones(before & words[c]))
+            index = np.uint32(np.uint32(c << np.uint32(8)) + j)
+            buffer[PLACE, size + i] = np.uint32(place + c)
+            buffer[WORD, size + i] = np.uint32(start + np.uint32(stride * index))
+        size += length
+    return size
+
+
+@compiled
+def _apply(context: Array, buffer: Array, size: Any, rising: bool) -> None:
+    """The first `size` pulses of a buffer, in order: pulses.pulse_row one pulse at a time.
+
+    Nothing in the loop branches: limits stand for the direction, a mask for `noise_base`, and zs = 0 for no noise.
+    """
+    strength, mask = np.int32(context[at.NOISE]), np.int32(-1 if context[at.NOISE_OF_STEP] != 0 else 0)
+    zs = np.zeros(buffer.shape[1], dtype=np.int32)
+    for i in range(np.uint64(0), size if strength != 0 else np.uint64(0)):
+        zs[i] = np.int32(np.int32(z_of(mix(buffer[WORD, i])) * strength) >> 6)
+    devices = context[at.ROWS] * context[at.DEVICE_COLUMNS]
+    g = carray(to_int32(context[at.G]), (devices,))
+    steps = carray(to_int16(context[at.STEP_UP if rising else at.STEP_DOWN]), (devices,))
+    slopes = carray(to_int16(context[at.SLOPE_UP if rising else at.SLOPE_DOWN]), (devices,))
+    low, high = carray(to_int16(context[at.LOW]), (devices,)), carray(to_int16(context[at.HIGH]), (devices,))
+    least, most = np.int32(0 if rising else -(1 << 30)), np.int32((1 << 30) if rising else 0)
+    scale = np.int32(1 << context[at.EXPONENT])
+    for i in range(np.uint64(0), size):
+        n = np.uint64(buffer[PLACE, i])
+        old, a = g[n], np.int32(steps[n])
+        slope = np.int32(np.int32(np.int32(np.int32(slopes[n]) * np.int32(old >> 6)) + np.int32(8192)) >> 14)
+        step = min(max(np.int32(a - slope), least), most)
+        spread = np.int32(np.int32(a ^ np.int32(np.int32(a ^ step) & mask)) * zs[i])
+        step = np.int32(step + np.int32(np.int32(spread + np.int32(2048)) >> 12))
+        moved = np.int32(old + np.int32(step * scale))
+        g[n] = min(max(moved, np.int32(np.int32(low[n]) << 6)), np.int32(np.int32(high[n]) << 6))
+    _refresh(context, buffer, size, g)
+
+
+@compiled
+def _refresh(context: Array, buffer: Array, size: Any, g: Array) -> None:
+    """Levels and pulse counts of the devices in a buffer."""
+    weights, devices = context[at.ROWS] * context[at.COLUMNS], context[at.ROWS] * context[at.DEVICE_COLUMNS]
+    levels = carray(to_int16(context[at.LEVELS]), (weights,))
+    if context[at.WIRING] == at.SINGLE and context[at.REFERENCE] == 0:
+        for i in range(np.uint64(0), size):
+            w = np.uint64(buffer[PLACE, i])
+            levels[w] = np.int16(np.int32(g[w] + np.int32(32)) >> 6)
+    else:
+        pair = context[at.WIRING] != at.SINGLE
+        reference, referenced = carray(to_int32(context[at.REFERENCE]), (weights,)), context[at.REFERENCE] != 0
+        for i in range(np.uint64(0), size):
+            w = np.uint64(buffer[PLACE, i]) >> np.uint64(1 if pair else 0)
+            level = wide_level(g, w, pair, reference[w] if referenced else np.int32(0))
+            levels[w] = np.int16(min(max(level, np.int32(-32767)), np.int32(32767)))
+    if context[at.PULSES] != 0:
+        pulses = carray(to_int64(context[at.PULSES]), (devices,))
+        for i in range(np.uint64(0), size):
+            pulses[np.uint64(buffer[PLACE, i])] += 1
+
+
+@compiled
+def _dense_row(context: Array, row: int, word: Any, d_bits: Array, sign: Any, d_sign: Array, number: int) -> None:
+    """A row with many pulses: hits of every cell, then all pulses column by column."""
+    wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
+    up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
+    for c in range(d_bits.size):
+        hits = np.int32(ones(word & d_bits[c]))
+        way = np.int32(np.int32(d_sign[c] < 0) - np.int32(d_sign[c] > 0))
+        expand(wiring, c, np.int32(hits * way if sign > 0 else -hits * way), up, total)
+    pulse_row(context, row, up, total, noise.TRAIN, number)
+
+
+@compiled
+def train_slots(context: Array, rows: Array, columns: Array) -> int:
+    """Engine.train_slots: rows uint8 [S, rows], columns uint8 [S, device columns], S at most 255."""
+    width = context[at.DEVICE_COLUMNS]
+    up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
+    counters = carray(to_int64(context[at.COUNTERS]), (5,))
+    delivered = 0
+    for r in range(context[at.ROWS]):
+        up[:] = 0
+        total[:] = 0
+        for s in range(rows.shape[0]):
+            if rows[s, r] != 0:
+                for c in range(width):
+                    up[c] += columns[s, c] >> np.uint8(1)
+                    total[c] += np.uint8(columns[s, c] != 0)
+        pulses = 0
+        for c in range(width):
+            pulses += total[c]
+        if pulses:
+            pulse_row(context, r, up, total, noise.TRAIN, counters[4])
+        delivered += pulses
+    if delivered:
+        counters[4] += 1
+    return delivered
