@@ -108,12 +108,12 @@ class Reference(wiring.Component):
         p = self._lane(self.p, lane)
         with m.If(self.valid):
             m.d.sync += [before.eq(p), distance.eq(o - p)]
-        step = distance >> self.leak
+        # Twice the distance keeps the last bit that is shifted out: 1 where the fraction is a half or more.
+        shifted = Signal(signed(self.bits + 2), name=f"shifted_{lane}")
+        m.d.comb += shifted.eq((distance << 1) >> self.leak)
+        step = shifted >> 1
         if self.design.formats.rounding == "nearest":
-            # Bit `leak` of twice the distance is the last that is shifted out: 1 where its fraction is a half or more.
-            half = Signal(signed(max(self.bits + 2, 1 << LEAK_BITS)), name=f"half_{lane}")
-            m.d.comb += half.eq(distance << 1)
-            step = step + half.bit_select(self.leak, 1)
+            step = step + shifted[0]
         with m.If(self._second):
             m.d.sync += newest.eq(before + step)
         return newest

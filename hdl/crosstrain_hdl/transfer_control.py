@@ -75,7 +75,7 @@ class TransferControl(wiring.Component):
         self._last, self._between, self._alone = Signal(name="last"), Signal(name="between"), Signal(name="alone")
         self._wanted, self._begins = Signal(name="wanted"), Signal(name="begins")
         row = Signal.like(self.row, name="row_0")
-        uncounted = self._sweep(m)
+        wiping, uncounted = self._sweep(m)
         host = Signal()
         m.d.comb += [
             self._last.eq(self.group == array.groups - 1),
@@ -85,9 +85,6 @@ class TransferControl(wiring.Component):
             self.dropped.eq(self._between & self.row_valid & self.cancel),
             self.release.eq((self.read & self._last) | self.dropped),
             host.eq(self.m_valid & self._alone & ~self.wipe[0] & ~self._wanted),
-            self.visit[0].eq(self.read),
-            self.write[0].eq(host & self.m_write),
-            self.fetch[0].eq(host & ~self.m_write),
             self.m_ready.eq(self.fetch[1] | self.write[STAGES]),
             row.eq(Mux(self.read, self.row, self.m_row)),
             self.at_0.eq(
@@ -96,9 +93,7 @@ class TransferControl(wiring.Component):
         ]
         with m.If(self.read):
             m.d.sync += self.group.eq(Mux(self._last, 0, self.group + 1))
-        for kind in (self.visit, self.wipe, self.write, self.fetch):
-            m.d.sync += kind[1:].eq(kind[:-1])
-        m.d.comb += self.busy.eq(Cat(kind[1:] for kind in (self.visit, self.wipe, self.write, self.fetch)).any())
+        self._kinds(m, visit=self.read, wipe=wiping, write=host & self.m_write, fetch=host & ~self.m_write)
         at = self._along(m, "at", self.at_0)
         rows = self._along(m, "row", self.row)
         last = self._along(m, "last", self._last)
@@ -124,7 +119,7 @@ class TransferControl(wiring.Component):
         array = self.design.array
         wiping, first = Signal(init=1), Signal(init=1)
         self._place = Signal.like(self.at_0, name="place")
-        m.d.comb += [self.wipe[0].eq(wiping), self.clearing.eq(self.wipe.any() | self._wanted)]
+        m.d.comb += self.clearing.eq(self.wipe.any() | self._wanted)
         m.d.sync += self._wanted.eq((self._wanted & ~self._alone) | (self.clear & ~wiping))
         with m.If(self._wanted & self._alone):
             m.d.sync += wiping.eq(1)
@@ -132,7 +127,18 @@ class TransferControl(wiring.Component):
             m.d.sync += self._place.eq(self._place + 1)
             with m.If(self._place == array.rows * array.groups - 1):
                 m.d.sync += [self._place.eq(0), wiping.eq(0), first.eq(0)]
-        return first
+        return wiping, first
+
+    def _kinds(self, m, **entering):
+        """What each stage holds: one bit per stage and kind."""
+        behind = []
+        for name, enters in entering.items():
+            stages = getattr(self, name)
+            later = Signal(STAGES, name=f"{name}_later")
+            m.d.comb += stages.eq(Cat(enters, later))
+            m.d.sync += later.eq(stages)
+            behind.append(later)
+        m.d.comb += self.busy.eq(Cat(behind).any())
 
     def _along(self, m, name, value, stages=STAGES):
         """The value by stage: what a group takes along."""

@@ -105,6 +105,8 @@ class Bench:
             elif read and not word and not read["words"] and self.taken and self._may():
                 ends = True
             ctx.set(dut.z_valid, word)
+            if word and read["good"] and len(read["words"]) == 1 and self.taken and ctx.get(dut.z_ready):
+                ends = self.rng.random() < 0.5  # with the last word
             ctx.set(dut.z_end, ends)
             ctx.set(dut.z_good, read["good"] if ends else self.rng.random() < 0.5)
             ctx.set(dut.pulse_free, self.free)
