@@ -86,11 +86,11 @@ class Logarithm(wiring.Component):
 
 
 class Antilogarithm(wiring.Component):
-    """2^(z / 4096 + w + S) of z <= 0.
+    """2^(min(z, 0) / 4096 + w + S).
 
     Members
     -------
-    z : In(signed 24), not positive
+    z : In(signed 24)
     result : Out(factor_bits), four cycles later
     """
 
@@ -104,14 +104,14 @@ class Antilogarithm(wiring.Component):
         m = Module()
         m.submodules.table = table = Table(EXP_T, EXP_U)
         places = self.design.random.bits + code_bits(self.design) - (UNIT - 1)  # twice the mantissa 4096..8191
-        integer = self.z[UNIT:].as_signed()
+        negative = self.z[-1]
         down = Signal(range(1 << INTEGER_BITS))
         amounts = [Signal(SHIFT_BITS, name=f"amount_{stage}") for stage in (1, 2)]
         twice = Signal(factor_bits(self.design) + 1)
         placed = table.result << places if places >= 0 else table.result >> -places
-        m.d.comb += [table.f.eq(self.z[:UNIT]), down.eq(-integer)]
+        m.d.comb += [table.f.eq(Mux(negative, self.z[:UNIT], 0)), down.eq(-self.z[UNIT:].as_signed())]
         m.d.sync += [
-            amounts[0].eq(Mux(down > SHIFT_LIMIT, SHIFT_LIMIT, down)),
+            amounts[0].eq(Mux(negative, Mux(down > SHIFT_LIMIT, SHIFT_LIMIT, down), 0)),
             amounts[1].eq(amounts[0]),
             twice.eq(placed >> amounts[1]),
             self.result.eq((twice + 1) >> 1),

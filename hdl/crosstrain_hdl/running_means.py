@@ -4,7 +4,7 @@ Every step is one register away from the next: the leading one, the shift to it,
 alignment, the difference of mantissas, its shift, the sum, the leading one of that, the shift to it.
 """
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -149,17 +149,21 @@ class RunningMeans(wiring.Component):
         return mean, code, exponent[1]
 
     def _move(self, m, mean, code, exponent):
-        """Stages 6, 7, 8: the mean moves towards the code by 2^-momentum of the way."""
-        halves = Array(Const((1 << k) >> 1, MOMENTUM_LIMIT) for k in range(MOMENTUM_LIMIT + 1))
-        way = Signal(signed(MANTISSA_BITS + 2))
-        step = Signal.like(way)
+        """Stages 6, 7, 8: the mean moves towards the code by 2^-momentum of the way.
+
+        The shift leaves one bit more than it should, and the sum rounds: its lowest bit is that half.
+        """
+        amount = Signal(MOMENTUM_BITS)
+        way = Signal(signed(MANTISSA_BITS + 1))
+        twice = Signal.like(way)  # the step; of no momentum it is 0, as mean and code are the same
         total = Signal(MANTISSA_BITS)
         means = [Signal(MANTISSA_BITS, name=f"mean_{stage}") for stage in (6, 7)]
         exponents = [Signal(signed(EXPONENT_BITS), name=f"exponent_{stage}") for stage in (6, 7, 8)]
         m.d.sync += [
-            way.eq(code - mean + halves[self.momentum]),
-            step.eq(way >> self.momentum),
-            total.eq(means[1] + step),
+            amount.eq(Mux(self.momentum == 0, 0, self.momentum - 1)),
+            way.eq(code - mean),
+            twice.eq(way >> amount),
+            total.eq((Cat(Const(1, 1), means[1]) + twice) >> 1),
             means[0].eq(mean),
             means[1].eq(means[0]),
             exponents[0].eq(exponent),

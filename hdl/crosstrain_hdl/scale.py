@@ -180,16 +180,14 @@ class Scale(wiring.Component):
         y, z = Signal(signed(LK_BITS)), Signal(signed(LK_BITS))
         above = Signal()  # k > BL: it is l_max
         q, log = Signal(signed(LK_BITS)), Signal.like(logs[0], name="lg_now")
-        rest = Signal(signed(LK_BITS))
         is_d = since[shares[1]]
         m.d.comb += [
             above.eq(y > 0),
             q.eq(Mux(above, Mux(is_d, y, 0), y >> 1)),
             log.eq(Mux(is_d, logs[1], logs[0])),
-            rest.eq(q - log),
             antilogarithm.z.eq(z),
         ]
-        m.d.sync += [level_read.eq(level), y.eq(lk - level_read), z.eq(Mux(rest > 0, 0, rest))]
+        m.d.sync += [level_read.eq(level), y.eq(lk - level_read), z.eq(q - log)]
         with m.If(since[known]):
             m.d.sync += self.g_slots.eq(slots)
         with m.If(since[last - 1]):
