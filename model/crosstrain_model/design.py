@@ -179,6 +179,12 @@ class Device(Section):
     zero: str = choice("absolute", "absolute", "symmetry")
     """What a weight of zero is.  absolute: conductance zero.  symmetry: every device's own symmetry point, where up and
     down steps are equal; weights are then conductances less that point, in reads too."""
+    decay_every: int = integer(0, 0, 2**31 - 1)
+    """Retention: pulse trains of the array between two steps by which all its devices decay toward their rest; 0: they
+    keep what they hold."""
+    decay_log2: int = integer(6, 1, 10)
+    """A step takes 2^-decay_log2 of the distance to the conductance of a new device (zero, or the symmetry point where
+    that is the zero of weights): a time constant of decay_every * 2^decay_log2 trains."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -38,12 +38,14 @@ class ArrayState:
         self.keys = np.array([[a[0], b[0]] for a, b in keys], dtype=np.uint32)
         shape = (self.rows, self.device_columns)
         rest = self.devices.symmetry_point() if self.device.zero == "symmetry" else np.int32(self.wiring.rest)
-        self.g: npt.NDArray[np.int32] = self.devices.clamp(np.full(shape, rest, dtype=np.int32))
+        self.rest: npt.NDArray[np.int32] = self.devices.clamp(np.full(shape, rest, dtype=np.int32))
+        """Conductances of new devices, to which they decay."""
+        self.g: npt.NDArray[np.int32] = self.rest.copy()
         self.levels: npt.NDArray[np.int16] = np.empty((self.rows, self.columns), dtype=np.int16)
         self.counters: npt.NDArray[np.int64] = np.zeros(5, dtype=np.int64)
         self.pulses: npt.NDArray[np.int64] = np.zeros(shape if count_pulses else (0, 0), dtype=np.int64)
-        self._refresh()
+        self.refresh()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """Levels anew from all conductances."""
         self.levels[...] = self.wiring.levels(self.g, self.reference)

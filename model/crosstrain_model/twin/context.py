@@ -16,9 +16,10 @@ from crosstrain_model.twin.converter import Converter
 
 ROWS, COLUMNS, DEVICE_COLUMNS, WIRING, EXPONENT, NOISE, NOISE_OF_STEP = range(7)
 G, STEP_UP, SLOPE_UP, STEP_DOWN, SLOPE_DOWN, LOW, HIGH, LEVELS, COUNTERS, KEYS = range(7, 17)
-PULSES, REFERENCE = 17, 18
-"""Addresses too; 0 where there is none."""
-CONVERTERS = 19
+REST, PULSES, REFERENCE = 17, 18, 19
+"""From G on addresses; PULSES and REFERENCE are 0 where there is none."""
+DECAY_EVERY, DECAY_LOG2 = 20, 21
+CONVERTERS = 22
 """Three converters follow (forward, backward, row), of CONVERTER_SIZE numbers each."""
 BITS, ADC, FRACTION, MULTIPLIER, SHIFT, DAC_NOISE, READ_NOISE, ADC_NOISE, CHUNK = range(9)
 CONVERTER_SIZE = 9
@@ -40,6 +41,8 @@ def make(state: ArrayState) -> npt.NDArray[np.int64]:
     for place, array in enumerate(arrays, start=G):
         assert array.flags.carray
         context[place] = array.ctypes.data
+    context[REST] = state.rest.ctypes.data
+    context[DECAY_EVERY], context[DECAY_LOG2] = state.device.decay_every, state.device.decay_log2
     context[PULSES] = state.pulses.ctypes.data if state.pulses.size else 0
     context[REFERENCE] = 0 if state.reference is None else state.reference.ctypes.data
     parts = (state.forward_converter, state.backward_converter, state.row_converter)

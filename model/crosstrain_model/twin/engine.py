@@ -11,6 +11,7 @@ from crosstrain_model.twin import noise
 from crosstrain_model.twin.array_state import ArrayState
 from crosstrain_model.twin.converter import Converter
 from crosstrain_model.twin.pulses import pulse_row
+from crosstrain_model.twin.retention import decay
 
 Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int32]
@@ -131,7 +132,11 @@ class NumpyEngine:
         for row, total in enumerate((up + down).astype(np.int32)):
             self._pulse(row, up[row].astype(np.int32), total, self._key(noise.TRAIN, state.counters[4:5], row))
             delivered += int(total.sum())
-        state.counters[4] += delivered > 0
+        if delivered:
+            state.counters[4] += 1
+            if state.device.decay_every and state.counters[4] % state.device.decay_every == 0:
+                decay(state.g, state.rest, state.device.decay_log2)
+                state.refresh()
         return delivered
 
     def _pulse(self, row: int, up: npt.NDArray[np.int32], total: npt.NDArray[np.int32], key: noise.Key) -> None:

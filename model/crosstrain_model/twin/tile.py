@@ -90,7 +90,7 @@ class ArrayTile(ArrayState):
             low, high = (int(bound[r, c]) << 6 for bound in (self.devices.low, self.devices.high))
             raise ValueError(f"ArrayTile.conductance[{r}, {c}] = {given[r, c]}: must be {low}..{high} (its bounds)")
         self.g[...] = given
-        self._refresh()
+        self.refresh()
 
     @property
     def symmetry(self) -> npt.NDArray[np.int32]:
@@ -105,7 +105,7 @@ class ArrayTile(ArrayState):
         """
         wanted = checks.whole("load_weights target", target, (self.rows, self.columns)).astype(np.int64)
         self.g[...] = self.wiring.place(wanted if self.reference is None else wanted + self.reference, self.devices)
-        self._refresh()
+        self.refresh()
         return int(np.count_nonzero(self.weights != wanted))
 
     def program_weights(self, target: Ints, *, attempts: int = 20, max_pulses: int = 15) -> int:

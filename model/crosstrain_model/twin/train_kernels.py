@@ -25,6 +25,8 @@ from crosstrain_model.twin.kernels import (
     expand,
     mix,
     pulse_row,
+    reference_row,
+    refresh_row,
     to_int16,
     to_int32,
     to_int64,
@@ -86,7 +88,27 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
     _apply(context, down, downs, False)
     if delivered:
         counters[4] += 1
+        _retain(context, counters[4])
     return delivered
+
+
+@compiled
+def _retain(context: Array, trains: int) -> None:
+    """retention.decay of the whole array after every so many trains."""
+    every, log2 = context[at.DECAY_EVERY], context[at.DECAY_LOG2]
+    if every == 0 or trains % every != 0:
+        return
+    rows, columns, width = context[at.ROWS], context[at.COLUMNS], context[at.DEVICE_COLUMNS]
+    half = np.int32(1 << (log2 - 1))
+    for r in range(rows):
+        g = carray(to_int32(context[at.G]), (rows, width))[r]
+        rest = carray(to_int32(context[at.REST]), (rows, width))[r]
+        for c in range(width):
+            distance = np.int32(g[c] - rest[c])
+            part = np.int32(np.int32(abs(distance) + half) >> log2)
+            g[c] = np.int32(g[c] - (part if distance > 0 else -part))
+        levels = carray(to_int16(context[at.LEVELS]), (rows, columns))[r]
+        refresh_row(g, levels, context[at.WIRING] != at.SINGLE, reference_row(context, r))
 
 
 @compiled
@@ -261,4 +283,5 @@ def train_slots(context: Array, rows: Array, columns: Array) -> int:
         delivered += pulses
     if delivered:
         counters[4] += 1
+        _retain(context, counters[4])
     return delivered
