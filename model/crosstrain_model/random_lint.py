@@ -168,7 +168,7 @@ def check(design: Design) -> Statistics:
             bound = f"must be {random.bits}..32 (random.bits), words share bits with the next: {seen.told('variance')}"
             raise refuse("random.leap", random.leap, bound)
     if seen.excess(seen.worst) > 1:
-        raise refuse("random.generator", random.generator, f"must have another seed, leap, width or permutation: {found}")
+        raise refuse("random.generator", random.generator, f"must have another seed, leap or width: {found}")
     return seen
 
 

@@ -71,7 +71,7 @@ def test_statistics_alone_tell_the_wrong_ones():
 def test_streams_with_a_fault_of_no_known_cause_are_refused_too(monkeypatch):
     bad = dataclasses.replace(measure(design()), crossing=0.1)
     monkeypatch.setattr(random_lint, "_measured", lambda random: bad)
-    with pytest.raises(UserError, match='^random.generator = "lfsr": must have another .*: correlation of a row .* 0.1'):
+    with pytest.raises(UserError, match='^random.generator = "lfsr": must have .*: correlation of a row .* 0.1'):
         check(design())
 
 
