@@ -36,10 +36,10 @@ class Bench:
         self.numbers = np.random.default_rng(self.rng.getrandbits(32))
         self.loop = Loop(dut)
         self.polls = harness.patience() // 5  # of STATUS, before a wait counts as hung
-        self.array, self.twin = ArrayTile(self.design, engine="numpy"), ArrayTile(self.design, engine="numpy")
-        rng = harness.generator(f"gaps {name}")
-        self.agent = Agent(dut, self.design, self.array, rng, gaps=gaps, latency=latency, fault=fault)
-        self.reference = Reference(self.design, self.agent)
+        pace = {"gaps": gaps, "latency": latency, "fault": fault}
+        self.macro = True
+        """Whether rules of the macro are checked too."""
+        self._both_sides(dut, harness.generator(f"gaps {name}"), pace)
         self.transport = PinTransport(dut, self.design, lambda channel: pauses(f"{name} {channel}", gaps))
         self.module = driver_module(self.design)
         self.driver = self.module.Driver(self.transport)
@@ -49,6 +49,12 @@ class Bench:
         self.places = places if self.whole else sorted(self.rng.sample(places, SAMPLE))
         self.quick = {**quick(self.design, width_set=3, width_reset=2), "timeout": TIMEOUT}
         self._watch()
+
+    def _both_sides(self, dut: Any, rng: Any, pace: dict[str, Any]) -> None:
+        """The array on the pins, and the model beside them."""
+        self.array, self.twin = ArrayTile(self.design, engine="numpy"), ArrayTile(self.design, engine="numpy")
+        self.agent = Agent(dut, self.design, self.array, rng, **pace)
+        self.reference: Any = Reference(self.design, self.agent)
 
     def _watch(self) -> None:
         reference, registers = self.reference, self.reference.registers
@@ -134,7 +140,7 @@ class Bench:
         await self.call(self.driver.wait_idle, self.polls)
         counters = await self.call(self.driver.counters)
         self.reference.compare(await self.state(), counters, counts=counts)
-        self.check_port()
+        self.check_port(macro=self.macro)
         return counters
 
     async def state(self) -> dict[str, Any]:

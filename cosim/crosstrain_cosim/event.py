@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+import numpy.typing as npt
+
 from crosstrain_model.port import Status
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,8 @@ class Event:
     set_counts: tuple[int, ...] = ()
     """SET pulses fired per device column (pulse commands)."""
     reset_counts: tuple[int, ...] = ()
+    slots: list[tuple[Mask, Mask, Mask]] = dataclasses.field(default_factory=list)
+    """Slots of a TRAIN that were fired: rows [rows], columns and directions [device columns] (True: SET)."""
     codes: tuple[int, ...] = ()
     """Codes in, then codes out (reads)."""
     fault: str = ""

@@ -38,6 +38,7 @@ class FrameReader:
         user, design = self.user, self.design
         op, row = user & 0xF, user >> 20
         known = op in FrameOp._value2member_map_ and not (op == FrameOp.READ_ROW and row >= design.array.rows)
+        known = known and not (op == FrameOp.PROGRAM and design.pulsed)
         fits = known and len(beats) == frames.frame_beats(design, FrameOp(op))
         x, self.x = self.x, None
         if not fits or (op == FrameOp.UPDATE_D and x is None) or (op != FrameOp.UPDATE_D and x is not None):

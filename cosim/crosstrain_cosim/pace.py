@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from crosstrain_cosim import harness
-from crosstrain_model.port import Op
+from crosstrain_model.port import PULSE_OPS, Op
 
 
 class Pace:
@@ -16,7 +17,9 @@ class Pace:
 
     def __init__(self, dut: Any, reference: Any):
         self.dut, self.reference = dut, reference
-        self.cycle = self.width = self.slots = 0
+        self.cycle = self.slots = 0
+        self.open: deque[tuple[int, int, int]] = deque()
+        """Tag, width and guard of every pulse command whose slots are not all taken, oldest first."""
         self.free = 0
         """Cycle from which a slot may be taken."""
 
@@ -24,10 +27,23 @@ class Pace:
         """Compare one slot."""
         dut = self.dut
         self.cycle += 1
-        if int(dut.arr_slot_valid.value) and int(dut.arr_slot_ready.value):
+        if int(dut.arr_slot_valid.value) and int(dut.arr_slot_ready.value) and self.open:
             early = max(0, self.free - self.cycle)
             harness.report.same("cycles that a slot comes too early", early, 0, slot=self.slots)
             self.slots += 1
-            self.free = self.cycle + self.width + self.reference.settings.guard
-        if int(dut.arr_cmd_valid.value) and int(dut.arr_cmd_ready.value) and int(dut.arr_cmd_op.value) == Op.PROGRAM:
-            self.width = int(dut.arr_cmd_width.value)
+            _, width, guard = self.open[0]
+            self.free = self.cycle + width + guard
+            if int(dut.arr_slot_last.value):
+                self.open.popleft()
+        if int(dut.arr_done_valid.value) and int(dut.arr_done_ready.value):
+            tag = int(dut.arr_done_tag.value)
+            self.open = deque(command for command in self.open if command[0] != tag)
+        if int(dut.arr_cmd_valid.value) and int(dut.arr_cmd_ready.value):
+            self._command(int(dut.arr_cmd_op.value))
+
+    def _command(self, op: int) -> None:
+        if op == Op.ABORT:
+            self.open.clear()
+        elif op in PULSE_OPS:
+            guard = self.reference.train["train_guard"] if op == Op.TRAIN else self.reference.settings.guard
+            self.open.append((int(self.dut.arr_cmd_tag.value), int(self.dut.arr_cmd_width.value), guard))

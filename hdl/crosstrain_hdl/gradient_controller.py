@@ -129,15 +129,13 @@ class GradientController(wiring.Component):
         join(m, transfer, pulse, "c_")
         join(m, window, transfer, "m_")
         join(m, transfer, window, "r_")
-        for name in ("valid", "ready", "row"):  # the pulses of rows, and the reads
-            source, target = (pulse, f"t_{name}"), (dispatcher, f"p_{name}")
-            _wire(m, name, source, target)
-            _wire(m, name, (sweep, f"read_{name}"), (dispatcher, f"q_{name}"))
+        for name in ("valid", "ready", "row", "direction", "width", "amplitude", "pulses"):
+            _wire(m, name, (pulse, f"t_{name}"), (dispatcher, f"p_{name}"))
         m.d.comb += [
-            dispatcher.p_direction.eq(pulse.t_direction),
-            dispatcher.p_width.eq(pulse.t_width),
-            dispatcher.p_amplitude.eq(pulse.t_amplitude),
-            dispatcher.p_pulses.eq(pulse.t_pulses),
+            # No read before its token was taken: then there is room for all its words, and a token to drop.
+            dispatcher.q_valid.eq(sweep.read_valid & ~sweep.k_valid),
+            sweep.read_ready.eq(dispatcher.q_ready & dispatcher.q_valid),
+            dispatcher.q_row.eq(sweep.read_row),
             transfer.pulse_free.eq(pulse.pulse_free),
             pulse.over.eq(dispatcher.over),
             pulse.cancel.eq(dispatcher.cancel),

@@ -33,10 +33,10 @@ def token_ports(design):
 class TransferRows(wiring.Component):
     """Members
 
-    k_valid, k_ready : In, Out, a token, before the first word of its read
+    k_valid, k_ready : In, Out, a token, before its read is asked for; it is taken when there is room for the row
     k_row, k_sign, k_columns, k_flip, k_warm : In, see `crosstrain_hdl.sweep`; k_columns with column choppers
     z_valid, z_ready, z_codes : In, Out, In, words [lanes * adc] of the oldest read that has not ended, groups ascending
-    z_end : In(1), strobe: that read has ended, with its last word or later; once for every token
+    z_end : In(1), strobe: that read has ended, with its last word or later; once for every token, even as it comes
     z_good : In(1), with z_end: all its words came, and its status was good; otherwise it is dropped
     lost : Out(1), strobe: a read was dropped
     row_valid : Out(1), there is a row; row, sign, flip, warm : Out, of the oldest
@@ -84,9 +84,10 @@ class TransferRows(wiring.Component):
         self._waiting = Signal(range(TOKENS + 1))
         self._rows = Signal(range(ROWS + 1))
         self._end = Signal()  # of the oldest read
+        self._push = Signal()
         commit = Signal()
         m.d.comb += [
-            self._end.eq(self.z_end & (self._waiting != 0)),
+            self._end.eq(self.z_end & ((self._waiting != 0) | self._push)),
             commit.eq(self._end & self.z_good),
             self.lost.eq(self._end & ~self.z_good),
             self.row_valid.eq(self._rows != 0),
@@ -103,7 +104,9 @@ class TransferRows(wiring.Component):
         array = self.design.array
         first, free = Signal(range(TOKENS)), Signal(range(TOKENS))
         push = Signal()
-        m.d.comb += [self.k_ready.eq(self._waiting != TOKENS), push.eq(self.k_valid & self.k_ready)]
+        # A token is taken only where its row will find room: the array gives its words in order, and a row that waits
+        # for pulses whose command stands behind its own read would wait for ever.
+        m.d.comb += [self.k_ready.eq(self._waiting + self._rows < ROWS), push.eq(self.k_valid & self.k_ready)]
         m.d.sync += self._waiting.eq(self._waiting + push - self._end)
         fields = [getattr(self, f"k_{name}") for name in FIELDS]
         entries = Array(Signal(sum(map(len, fields)), name=f"token_{i}") for i in range(TOKENS))
