@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Mapping
 from typing import Any
 
-from crosstrain_cosim.native import Gathered, Native, bind, library_model
+from crosstrain_cosim.native import Gathered, Hook, Native, bind, library_model
 from crosstrain_cosim.script import Script
 from crosstrain_cosim.verilate import library
 from crosstrain_model.design import Design
@@ -37,7 +38,12 @@ class Compiled(Native):
     """A controller, its host and its array, to be run by scripts; the options are those of `Native`."""
 
     def __init__(
-        self, design: Design, texts: dict[str, str], top: str, hook: tuple[int, int] | None = None, **options: Any
+        self,
+        design: Design,
+        texts: dict[str, str],
+        top: str,
+        hook: Hook | Mapping[int, Hook] | None = None,
+        **options: Any,
     ):
         super().__init__(design, compiled_library(design, texts, top), hook, **options)
 

@@ -7,6 +7,7 @@ cocotb simulation whose top is `native/bulk.sv`; only how the clock moves differ
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -17,15 +18,27 @@ from crosstrain_cosim.verilate import Model
 from crosstrain_model import port
 from crosstrain_model.design import Design
 
+HOOKS = ("PROGRAM", "FORWARD", "BACKWARD", "READ_ROW", "TRAIN")
+"""What a hook is asked (`crosstrain_model.twin.hook`), in the order of its numbers."""
+
+Hook = tuple[int, int]
+"""Address of a hook and of its context."""
+
 OUTCOMES = {1: "did not end in time", 2: "is not well formed", 3: "met a fault"}
 """What `bulk_outcome` says of a script, apart from 0 (done) and -1 (running)."""
 
-COMMON = ("bulk.h", "agent.cpp", "bulk.cpp", "interface.cpp")
+COMMON = ("pins.h", "bulk.h", "bulk.cpp", "interface.cpp")
 
 
 def text(name: str) -> str:
     """One of the files in `native/`."""
     return resources.files("crosstrain_cosim").joinpath("native", name).read_text()
+
+
+def sources(design: Design, clock: str) -> dict[str, str]:
+    """The C++ texts by name: host, array agent, and how the clock moves (`clock`)."""
+    agent = "queue_agent" if design.pulsed else "agent"
+    return {name: text(name) for name in (*COMMON, f"{agent}.h", f"{agent}.cpp", clock)} | {"ports.h": header(design)}
 
 
 def slot_bits(bits: int) -> int:
@@ -46,10 +59,12 @@ def sizes(design: Design) -> dict[str, int]:
         "ROW_WORDS": array.row_words, "DEVICE_COLUMNS": array.device_columns, "X_BITS": formats.x, "D_BITS": formats.d,
         "DAC_BITS": port.code_bits(design), "ADC_BITS": formats.adc, "STREAM_CODES": design.stream_codes,
         "STREAM_SLOT": slot_bits(port.code_bits(design)), "RESULT_SLOT": result_bits(formats.adc),
+        "OUTSTANDING": port.outstanding(design),
     }  # fmt: skip
-    hook = {f"HOOK_{name}": number for number, name in enumerate(("PROGRAM", "FORWARD", "BACKWARD", "READ_ROW"))}
+    hook = {f"HOOK_{name}": number for number, name in enumerate(HOOKS)}
+    arrays = {f"ARRAY_{array.name}": int(array) for array in port.ArrayId}
     ops = {f"OP_{op.name}": int(op) for op in port.Op}
-    return numbers | hook | ops | {f"STATUS_{status.name}": int(status) for status in port.Status}
+    return numbers | hook | arrays | ops | {f"STATUS_{status.name}": int(status) for status in port.Status}
 
 
 def header(design: Design) -> str:
@@ -57,6 +72,8 @@ def header(design: Design) -> str:
     lines = [f"constexpr int {name} = {value};" for name, value in sizes(design).items()]
     if design.profile == "asic":
         lines.append("#define ACTIVE_LOW_RESET")
+    if design.pulsed:
+        lines.append("#define PULSED")
     return "\n".join(["#pragma once", *lines, ""])
 
 
@@ -70,8 +87,7 @@ def event_type(design: Design) -> np.dtype[Any]:
 
 def library_model(design: Design, texts: dict[str, str], top: str) -> Model:
     """What the compiled lane is built from."""
-    sources = {name: text(name) for name in (*COMMON, "compiled.cpp")} | {"ports.h": header(design)}
-    return Model(texts=texts, top=top, sources=sources, optimise="-O3")
+    return Model(texts=texts, top=top, sources=sources(design, "compiled.cpp"), optimise="-O3")
 
 
 def simulation_model(design: Design, texts: dict[str, str], top: str) -> Model:
@@ -81,17 +97,18 @@ def simulation_model(design: Design, texts: dict[str, str], top: str) -> Model:
         "TOP": top, "DEVICE_COLUMNS": names["DEVICE_COLUMNS"], "CMD_ROW_BITS": port.row_bits(design),
         "DAC_BITS": names["LANES"] * names["DAC_BITS"], "ADC_BITS": names["LANES"] * names["ADC_BITS"],
         "TDATA_BITS": names["STREAM_CODES"] * names["STREAM_SLOT"],
-        "RESULT_BITS": names["LANES"] * names["RESULT_SLOT"],
+        "RESULT_BITS": names["LANES"] * names["RESULT_SLOT"], "ROW_MASK_BITS": names["ROWS"] if design.pulsed else 1,
     }  # fmt: skip
     options = [f"+define+{name}={value}" for name, value in macros.items()]
     if design.profile == "asic":
         options.append("+define+ACTIVE_LOW_RESET=1")
+    if design.pulsed:
+        options.append("+define+PULSED=1")
     variables = ("go", "finished", "outcome", "clk")
     exposed = "".join(f'public_flat_rw -module "bulk" -var "{name}"\n' for name in variables)
-    sources = {name: text(name) for name in (*COMMON, "dpi.cpp")} | {"ports.h": header(design)}
     return Model(
         texts={"public.vlt": "`verilator_config\n" + exposed, **texts, "bulk.sv": text("bulk.sv")},
-        top="bulk", sources=sources, options=tuple(options), optimise="-O3", timing=True,
+        top="bulk", sources=sources(design, "dpi.cpp"), options=tuple(options), optimise="-O3", timing=True,
     )  # fmt: skip
 
 
@@ -102,6 +119,9 @@ def bind(library: ctypes.CDLL) -> ctypes.CDLL:
         "bulk_open": (handle, []),
         "bulk_close": (None, [handle]),
         "bulk_configure": (None, [handle, handle, handle, *[ctypes.c_uint32] * 5]),
+        "bulk_attach": (None, [handle, ctypes.c_uint32, handle, handle]),
+        "bulk_pace": (None, [handle, ctypes.c_uint32]),
+        "bulk_analog": (size, [handle, ctypes.c_uint32]),
         "bulk_submit": (None, [handle, handle, size]),
         "bulk_outcome": (ctypes.c_int, [handle]),
         "bulk_cycles": (size, [handle]),
@@ -122,7 +142,8 @@ class Native:
     """One `Bulk` object: give it a script, take what it gathered.
 
     library : bound by `bind`
-    hook : (address of the function, address of its context) as `ArrayTile.hook_pointer` gives; None: no array answers
+    hook : as `ArrayTile.hook_pointer` gives it, or several by `ArrayId`; None: no array answers
+    row_cycles : analog time of a READ_ROW before its first word, in designs with pulse trains
     latency : cycles between the end of a command's work and its completion
     array_gaps, stream_gaps, result_gaps : percent of cycles in which that side is not ready or offers nothing
     """
@@ -131,8 +152,9 @@ class Native:
         self,
         design: Design,
         library: ctypes.CDLL,
-        hook: tuple[int, int] | None = None,
+        hook: Hook | Mapping[int, Hook] | None = None,
         *,
+        row_cycles: int = 0,
         latency: int = 0,
         array_gaps: int = 0,
         stream_gaps: int = 0,
@@ -145,9 +167,13 @@ class Native:
         if library.bulk_event_bytes() != self.event.itemsize:
             raise RuntimeError(f"event record: {library.bulk_event_bytes()} bytes, not {self.event.itemsize}")
         self.handle = library.bulk_open()
-        address, context = hook or (None, None)
+        several = hook if isinstance(hook, Mapping) else {}
+        address, context = (None, None) if isinstance(hook, Mapping) else hook or (None, None)
         gaps = (array_gaps, stream_gaps, result_gaps)
         library.bulk_configure(self.handle, address, context, latency, *gaps, seed % 2**32)
+        for array, pointers in several.items():
+            library.bulk_attach(self.handle, int(array), *pointers)
+        library.bulk_pace(self.handle, row_cycles)
 
     def submit(self, script: npt.NDArray[np.uint32]) -> None:
         """Give the next script; the object copies it."""
@@ -163,7 +189,7 @@ class Native:
 
     def take(self) -> Gathered:
         """Everything since the last call, copied; the object starts gathering anew."""
-        kinds = (np.uint32, np.int32, self.event, np.int32)
+        kinds = (np.uint32, np.int32, self.event, np.int32, np.uint32)
         parts = [self._array(what, kind) for what, kind in enumerate(kinds)]
         self.library.bulk_drop(self.handle)
         return Gathered(*parts)
@@ -176,6 +202,12 @@ class Native:
             raise RuntimeError(f"buffer {what}: {size.value} bytes are not whole records of {item}")
         raw = ctypes.string_at(address, size.value) if size.value else b""
         return np.frombuffer(raw, dtype=kind)
+
+    @property
+    def analog(self) -> dict[str, int]:
+        """Analog time so far, in cycles: `pulses`, `reads`; and edges: of the `first` work, of the `last` one's end."""
+        names = ("pulses", "reads", "first", "last")
+        return {name: int(self.library.bulk_analog(self.handle, number)) for number, name in enumerate(names)}
 
     @property
     def cycles(self) -> int:
@@ -196,10 +228,11 @@ class Gathered:
     results : [(user word, int32 codes)] of the result stream
     events : records of finished commands, see `event_type`
     reads : int32, codes in and codes out of every read at the port, in order
+    slots : uint32, masks of rows, columns and directions of every slot of a TRAIN that was fired, whole words each
     """
 
-    def __init__(self, answers: Any, results: Any, events: Any, reads: Any):
-        self.answers, self.events, self.reads = answers, events, reads
+    def __init__(self, answers: Any, results: Any, events: Any, reads: Any, slots: Any):
+        self.answers, self.events, self.reads, self.slots = answers, events, reads, slots
         self.results: list[tuple[int, npt.NDArray[np.int32]]] = []
         place = 0
         while place < len(results):

@@ -6,11 +6,12 @@ The top is `native/bulk.sv`. Its clock runs only while a script does, so cycles 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from typing import Any
 
 from cocotb.triggers import ValueChange
 
-from crosstrain_cosim.native import Gathered, Native, bind
+from crosstrain_cosim.native import Gathered, Hook, Native, bind
 from crosstrain_cosim.script import Script
 from crosstrain_model.design import Design
 
@@ -18,7 +19,7 @@ from crosstrain_model.design import Design
 class Simulated(Native):
     """The controller of this simulation; the options are those of `Native`."""
 
-    def __init__(self, dut: Any, design: Design, hook: tuple[int, int] | None = None, **options: Any):
+    def __init__(self, dut: Any, design: Design, hook: Hook | Mapping[int, Hook] | None = None, **options: Any):
         super().__init__(design, bind(ctypes.CDLL(None)), hook, **options)  # the simulation's own functions
         self.dut = dut
 

@@ -1,5 +1,5 @@
-// The array agent of bulk.h.
-#include "bulk.h"
+// The array agent of agent.h.
+#include "agent.h"
 
 void Agent::reset(Drive &d) {
   busy = pulsing = wants_dac = false;

@@ -4,7 +4,7 @@
 module bulk;
   import "DPI-C" function int bulk_edge(
       input bit [31:0] flags, input int unsigned rdata, input int unsigned m_tuser, input bit [95:0] command,
-      input bit [`RESULT_BITS-1:0] m_tdata, input bit [`DEVICE_COLUMNS-1:0] columns,
+      input bit [`RESULT_BITS-1:0] m_tdata, input bit [`ROW_MASK_BITS-1:0] rows, input bit [`DEVICE_COLUMNS-1:0] columns,
       input bit [`DEVICE_COLUMNS-1:0] direction, input bit [`DAC_BITS-1:0] dac,
       output bit [31:0] controls, output bit [63:0] bus, output int unsigned tuser,
       output bit [`TDATA_BITS-1:0] tdata, output bit [`ADC_BITS-1:0] adc, output bit [31:0] done);
@@ -37,6 +37,10 @@ module bulk;
   wire [`RESULT_BITS-1:0] m_tdata;
   wire [`DEVICE_COLUMNS-1:0] columns, direction;
   wire [`DAC_BITS-1:0] dac;
+  wire [`ROW_MASK_BITS-1:0] rows;  // of trains
+`ifndef PULSED
+  assign rows = 0;
+`endif
 
   `TOP dut (
       .clk(clk),
@@ -55,6 +59,9 @@ module bulk;
       .m_axis_tlast(m_tlast), .m_axis_tready(controls[8]), .irq(irq),
       .arr_cmd_valid(cmd_valid), .arr_cmd_ready(controls[9]), .arr_cmd_op(cmd_op), .arr_cmd_array(cmd_array),
       .arr_cmd_row(cmd_row), .arr_cmd_width(cmd_width), .arr_cmd_amplitude(cmd_amplitude), .arr_cmd_tag(cmd_tag),
+`ifdef PULSED
+      .arr_slot_rows(rows),
+`endif
       .arr_slot_valid(slot_valid), .arr_slot_ready(controls[10]), .arr_slot_columns(columns),
       .arr_slot_direction(direction), .arr_slot_last(slot_last),
       .arr_dac_valid(dac_valid), .arr_dac_ready(controls[11]), .arr_dac_codes(dac), .arr_dac_last(dac_last),
@@ -82,7 +89,7 @@ module bulk;
     int unsigned tuser_next;
     bit [`TDATA_BITS-1:0] tdata_next;
     bit [`ADC_BITS-1:0] adc_next;
-    now = bulk_edge(flags, rdata, {12'b0, m_tuser}, command, m_tdata, columns, direction, dac,
+    now = bulk_edge(flags, rdata, {12'b0, m_tuser}, command, m_tdata, rows, columns, direction, dac,
                     controls_next, bus_next, tuser_next, tdata_next, adc_next, done_next);
     controls <= controls_next;
     bus <= bus_next;

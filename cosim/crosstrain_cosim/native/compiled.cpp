@@ -47,6 +47,7 @@ struct Compiled : Bulk {
   std::unique_ptr<VerilatedContext> context{new VerilatedContext};
   std::unique_ptr<Vtop> top{new Vtop{context.get(), ""}};
   Drive given;  // what the inputs are
+  uint32_t rows[ROW_MASK_WORDS] = {};
   uint32_t m_tdata[RESULT_WORDS] = {}, columns[SLOT_WORDS] = {}, direction[SLOT_WORDS] = {}, dac[DAC_WORDS] = {};
 
   Compiled() {
@@ -88,7 +89,7 @@ struct Compiled : Bulk {
     s.adc_ready = t.arr_adc_ready, s.done_ready = t.arr_done_ready;
     s.m_tvalid = t.m_axis_tvalid, s.cmd_valid = t.arr_cmd_valid, s.slot_valid = t.arr_slot_valid;
     s.dac_valid = t.arr_dac_valid;
-    s.m_tdata = m_tdata, s.slot_columns = columns, s.slot_direction = direction, s.dac_codes = dac;
+    s.m_tdata = m_tdata, s.slot_rows = rows, s.slot_columns = columns, s.slot_direction = direction, s.dac_codes = dac;
     if (s.m_tvalid) {
       s.m_tlast = t.m_axis_tlast, s.m_tuser = t.m_axis_tuser;
       copy_out(t.m_axis_tdata, m_tdata, RESULT_WORDS);
@@ -99,6 +100,9 @@ struct Compiled : Bulk {
     }
     if (s.slot_valid) {
       s.slot_last = t.arr_slot_last;
+#ifdef PULSED
+      copy_out(t.arr_slot_rows, rows, ROW_MASK_WORDS);
+#endif
       copy_out(t.arr_slot_columns, columns, SLOT_WORDS), copy_out(t.arr_slot_direction, direction, SLOT_WORDS);
     }
     if (s.dac_valid) s.dac_last = t.arr_dac_last, copy_out(t.arr_dac_codes, dac, DAC_WORDS);
