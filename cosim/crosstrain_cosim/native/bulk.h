@@ -3,6 +3,8 @@
 // outputs as they were before the edge; what it leaves in `drive` are the inputs after the edge.
 #pragma once
 
+#include "ports.h"
+
 #ifdef PULSED
 #include "queue_agent.h"
 #else
