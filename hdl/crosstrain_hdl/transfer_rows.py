@@ -3,6 +3,10 @@
 Tokens wait in the order of their reads. The words of the oldest go into one half of a memory, each with the signs of
 its columns; when the read ends well, the row waits with its token, and the next one fills the other half. A read that
 ends badly leaves nothing: its token goes, and the next one overwrites its words.
+
+A token is taken only where its row will find room, and a read is given to the array only behind its token. So words
+never wait for a visit: the array gives them in order, and a row that waits for pulses whose command stands behind its
+own read would wait for ever.
 """
 
 from amaranth import Array, Cat, Module, Mux, Signal
@@ -11,10 +15,9 @@ from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.memory import Memory1R1W, address_width
 from crosstrain_model.chopper import column_choppers
-from crosstrain_model.transfer import TOKENS
 
 ROWS = 2
-"""Rows that wait: one is visited while the next is read."""
+"""Rows under way, from token to visit: one is visited while the next is read."""
 FIELDS = ("row", "sign", "flip", "warm")
 
 
@@ -33,10 +36,10 @@ def token_ports(design):
 class TransferRows(wiring.Component):
     """Members
 
-    k_valid, k_ready : In, Out, a token, before its read is asked for; it is taken when there is room for the row
+    k_valid, k_ready : In, Out, a token; before its read is given to the array
     k_row, k_sign, k_columns, k_flip, k_warm : In, see `crosstrain_hdl.sweep`; k_columns with column choppers
     z_valid, z_ready, z_codes : In, Out, In, words [lanes * adc] of the oldest read that has not ended, groups ascending
-    z_end : In(1), strobe: that read has ended, with its last word or later; once for every token, even as it comes
+    z_end : In(1), strobe: that read has ended, with its last word or later; once for every token
     z_good : In(1), with z_end: all its words came, and its status was good; otherwise it is dropped
     lost : Out(1), strobe: a read was dropped
     row_valid : Out(1), there is a row; row, sign, flip, warm : Out, of the oldest
@@ -52,7 +55,7 @@ class TransferRows(wiring.Component):
         self.design = design
         self._by_column = column_choppers(design) != "none"
         self._memory = Memory1R1W(ROWS * array.groups, array.lanes * (design.formats.adc + self._by_column))
-        self._columns = Memory1R1W(TOKENS, array.columns) if self._by_column else None
+        self._columns = Memory1R1W(ROWS, array.columns) if self._by_column else None
         super().__init__(
             {
                 "k_valid": In(1),
@@ -81,13 +84,12 @@ class TransferRows(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = self._memory
-        self._waiting = Signal(range(TOKENS + 1))
+        self._waiting = Signal(range(ROWS + 1))
         self._rows = Signal(range(ROWS + 1))
         self._end = Signal()  # of the oldest read
-        self._push = Signal()
         commit = Signal()
         m.d.comb += [
-            self._end.eq(self.z_end & ((self._waiting != 0) | self._push)),
+            self._end.eq(self.z_end & (self._waiting != 0)),
             commit.eq(self._end & self.z_good),
             self.lost.eq(self._end & ~self.z_good),
             self.row_valid.eq(self._rows != 0),
@@ -102,14 +104,12 @@ class TransferRows(wiring.Component):
     def _tokens(self, m):
         """The queue of tokens: the oldest, and whether its columns are there."""
         array = self.design.array
-        first, free = Signal(range(TOKENS)), Signal(range(TOKENS))
+        first, free = Signal(range(ROWS)), Signal(range(ROWS))
         push = Signal()
-        # A token is taken only where its row will find room: the array gives its words in order, and a row that waits
-        # for pulses whose command stands behind its own read would wait for ever.
         m.d.comb += [self.k_ready.eq(self._waiting + self._rows < ROWS), push.eq(self.k_valid & self.k_ready)]
         m.d.sync += self._waiting.eq(self._waiting + push - self._end)
         fields = [getattr(self, f"k_{name}") for name in FIELDS]
-        entries = Array(Signal(sum(map(len, fields)), name=f"token_{i}") for i in range(TOKENS))
+        entries = Array(Signal(sum(map(len, fields)), name=f"token_{i}") for i in range(ROWS))
         with m.If(push):
             m.d.sync += [entries[free].eq(Cat(fields)), free.eq(free + 1)]
         with m.If(self._end):
@@ -139,7 +139,7 @@ class TransferRows(wiring.Component):
         take = Signal()
         codes = self.z_codes
         m.d.comb += [
-            self.z_ready.eq(known & (self._rows != ROWS)),
+            self.z_ready.eq(known),
             take.eq(self.z_valid & self.z_ready & (position != array.groups)),  # a word too many is lost
             place.eq(position),
         ]

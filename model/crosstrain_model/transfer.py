@@ -45,10 +45,6 @@ from crosstrain_model.design import Design
 from crosstrain_model.registers_gradient import MEMORIES
 from crosstrain_model.section import refuse
 
-TOKENS = 8
-"""Reads whose tokens wait for their end; the most that `bus.outstanding` allows."""
-PIPELINE = 6
-"""Cycles from a group's visit to its counts in the hardware; sizes nothing, but a row met again sooner waits."""
 COUNTERS = ("visits", "clipped", "adc_clipped", "lost_reads")
 
 
