@@ -1,7 +1,8 @@
 """A tile as training sees it: one controller with its array, in the model or behind generated Verilog.
 
-`Tile` is the contract; `ModelTile` is the bit-true model.  The co-simulation offers the same contract on Verilog, so
-the training loop exists once.  Codes are integers; whoever makes them from floats is `training/converters.py`.
+`Tile` is the contract; `ModelTile` is the bit-true model of digital accumulation, `gradient_tile.GradientTile` that of
+in-memory gradients.  The co-simulation offers the same contract on Verilog, so the training loop exists once.  Codes
+are integers; whoever makes them from floats is `training/converters.py`.
 """
 
 from __future__ import annotations
@@ -41,11 +42,13 @@ class Tile(Protocol):
     """One tile: `rows` x `columns` weights that are read, accumulated into and programmed."""
 
     array: ArrayTile
-    updates: int
-    """Weight updates so far: accumulators touched, one per weight of a visited group."""
 
-    def configure(self, threshold: int, shift: int) -> None:
-        """Set the two run-time registers that hold the learning rate."""
+    @property
+    def updates(self) -> int:
+        """Weight updates so far: accumulators touched, one per weight of a visited group (where there are any)."""
+
+    def configure(self, **registers: int) -> None:
+        """Set the run-time registers that hold the learning rate, by their names in lower case."""
 
     def forward(self, codes: Ints) -> Ints:
         """Input codes (vectors, rows) to ADC codes (vectors, columns)."""
@@ -57,7 +60,8 @@ class Tile(Protocol):
         """Add vectors x (vectors, rows), d (vectors, columns) with their exponents to the accumulators, in order."""
 
     def program(self) -> Programmed:
-        """One program pass over the tile: pulses to the array for every accumulator past the threshold."""
+        """The end of a batch: one program pass over the tile, pulses to the array for every accumulator past the
+        threshold; with in-memory gradients, what the batch did."""
 
     def state(self) -> State:
         """All that the future depends on, as arrays."""
@@ -87,8 +91,8 @@ class ModelTile:
     def updates(self) -> int:
         return int(self.controller.visits) * self.lanes
 
-    def configure(self, threshold: int, shift: int) -> None:
-        self.controller.configure(threshold=threshold, shift=shift)
+    def configure(self, **registers: int) -> None:
+        self.controller.configure(**registers)
 
     def forward(self, codes: Ints) -> Ints:
         return self.array.forward(codes)

@@ -94,9 +94,9 @@ def tile_factory(through: str) -> TileFactory:
         from crosstrain_cosim.lockstep import rtl_tile
 
         return rtl_tile
-    from crosstrain_model.tile import ModelTile
+    from crosstrain_model.gradient_tile import model_tile
 
-    return lambda design, seed, tile: ModelTile(design, seed=seed, tile=tile)
+    return model_tile
 
 
 def _told(training: Run) -> str:

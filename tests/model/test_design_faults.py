@@ -91,8 +91,8 @@ def test_a_byte_order_mark_and_the_ends_of_windows_lines_are_fine(tmp_path, monk
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("mp-9", "mp-9: no such preset or file; nearest preset is mp-8 (mp-8, mp-64, mp-512)"),
-        ("MP512", "MP512: no such preset or file; nearest preset is mp-512 (mp-8, mp-64, mp-512)"),
+        ("mp-9", "mp-9: no such preset or file; nearest preset is mp-8 (of 15)"),
+        ("MP512", "MP512: no such preset or file; nearest preset is mp-512 (of 15)"),
         ("", ": no such preset or file; nearest preset is "),
         ("nothing.toml", "nothing.toml: No such file or directory"),
         ("no/where", "no/where: No such file or directory"),

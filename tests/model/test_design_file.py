@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crosstrain_model import design_file, design_page
+from crosstrain_model import design_file, design_page, random_lint
 from crosstrain_model.design import HARDWARE_SECTIONS, Array, Bus, Design, Device, Formats, Pulse, Update
 from crosstrain_model.design_file import (
     design_hash,
@@ -199,14 +199,21 @@ def test_hashes_do_not_depend_on_the_process():
 
 
 def test_presets():
-    assert preset_names() == ["mp-8", "mp-64", "mp-512"]
+    schemes = ("agad", "c-ttv2", "mp", "sgd", "ttv2")
+    assert preset_names() == [f"{scheme}-{size}" for scheme in schemes for size in (8, 64, 512)]
     for name in preset_names():
         design = load_design(name)
-        size = int(name.partition("-")[2])
-        assert (design.name, design.scheme, design.array.rows, design.array.columns) == (name, "mp", size, size)
-        assert (design.device.kind, design.device.states, design.device.sigma_dd) == ("soft-bounds", 64, 0.3)
-        assert design.array.pair == "single"
-    assert [load_design(name).array.lanes for name in preset_names()] == [4, 16, 16]
+        scheme, _, size = name.rpartition("-")
+        assert (design.name, design.scheme) == (name, scheme)
+        assert (design.array.rows, design.array.columns, design.array.pair) == (int(size), int(size), "single")
+        assert design.array.lanes == (4 if size == "8" else 16)
+        assert (design.device.kind, design.device.sigma_dd) == ("soft-bounds", 0.3)
+        assert design.device.states == (64 if scheme == "mp" else 20)
+        assert design.stream_codes == (64 if size == "512" and scheme != "mp" else design.array.lanes)
+        assert design.static_reference == (scheme in ("ttv2", "c-ttv2"))
+        assert design.dynamic_reference == (scheme == "agad")
+        if design.pulsed:
+            random_lint.check(design)
 
 
 def test_a_preset_wins_over_a_file_of_its_name(tmp_path, monkeypatch):

@@ -16,6 +16,16 @@ The learning rate becomes the two registers of the update (algorithm: Nandakumar
     shift = smallest integer with t * 2^shift >= 2^(accumulator-5)
     theta = rint(t * 2^shift)                                # so that an accumulator holds 8 to 16 theta
     (power-of-two threshold: the power of two nearest to it on the logarithmic scale)
+
+In-memory gradients are normalised by the running means mu_x, mu_d (`scale.py`), and so is their rate: it is the one
+asked for where mu_x mu_d = 1.  Trains on the weights themselves (sgd), delta = pulse_step:
+
+    train_rate = rint(256 log2(rate / (delta * weight_scale)))       k pulses for the largest pair, as it usually is
+
+With transfers trains are as the design has them, eta0 l_max pulses for that pair, and theta holds the rate (Rasch et
+al. 2024: lambda_H = lambda n_s n_r / (gamma0 delta_W), with lambda = rate / (weight_scale eta0 l_max delta_A)):
+
+    theta = round(2^F / lambda_H), lambda_H per ADC code             gamma0 = 100; n_s, eta0 as the design has them
 """
 
 from __future__ import annotations
@@ -27,9 +37,12 @@ import numpy.typing as npt
 
 from crosstrain_model.design import Design
 from crosstrain_model.errors import UserError
+from crosstrain_model.transfer import theta_of
 
 Codes = npt.NDArray[np.int16]
 Exponents = npt.NDArray[np.int16]
+GAMMA0 = 100.0
+"""gamma0, the accumulation length of a transfer; half the 200 of Rasch et al. 2024, with which digits learnt better."""
 
 
 def to_codes(values: npt.ArrayLike, bits: int) -> tuple[Codes, Exponents]:
@@ -70,3 +83,17 @@ def rate_registers(design: Design, pulse_step: float, weight_scale: float, rate:
     if not -128 <= shift <= 127:
         raise UserError(f"train.rate = {rate}: needs a shift of {shift}, outside -128..127")
     return theta, shift
+
+
+def registers_of_rate(design: Design, pulse_step: float, weight_scale: float, rate: float) -> dict[str, int]:
+    """The registers that realise a learning rate, by name; arguments as in `rate_registers`."""
+    if not design.pulsed:
+        theta, shift = rate_registers(design, pulse_step, weight_scale, rate)
+        return {"threshold": theta, "shift": shift}
+    if not design.transfers:
+        return {"train_rate": round(256 * math.log2(rate / (pulse_step * weight_scale)))}
+    strongest = 2.0 ** (design.train.eta_log2 / 256) * design.train.slots * 2 / design.gradient_device.states
+    step = rate / (weight_scale * strongest)
+    of_a = step * design.transfer.every * design.array.rows / (GAMMA0 * pulse_step)
+    code = design.converters.adc_range_row / 2 ** (design.formats.adc - 1)
+    return {"threshold": theta_of(design, of_a * code)}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from crosstrain_model.design import Design
 from crosstrain_model.tile import Programmed, Tile
-from crosstrain_model.training.converters import Codes, Exponents, from_codes, rate_registers, to_codes
+from crosstrain_model.training.converters import Codes, Exponents, from_codes, registers_of_rate, to_codes
 
 TileFactory = Callable[[Design, int, int], Tile]
 """Builds tile number `tile` of a run: (design, seed, tile)."""
@@ -50,8 +50,7 @@ class TileGrid:
     def configure(self, rate: float) -> None:
         """Set every tile's registers for learning rate `rate` per sample."""
         for tile in self.tiles:
-            theta, shift = rate_registers(self.design, tile.array.pulse_step, self.scale, rate)
-            tile.configure(theta, shift)
+            tile.configure(**registers_of_rate(self.design, tile.array.pulse_step, self.scale, rate))
 
     def load_weights(self, weights: Floats) -> None:
         """Program real weights (inputs, outputs), ideally placed; beyond a device's bounds they are clipped there."""
