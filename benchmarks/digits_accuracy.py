@@ -2,7 +2,8 @@
 
     python benchmarks/digits_accuracy.py [--design mp-64] [--through model|rtl] [--seeds 1 2 3] [--json FILE]
 
-The bar: with 64-state soft-bounds devices of 30 % variation the mean over three seeds loses less than 2 points.
+The bar: with 64-state soft-bounds devices of 30 % variation the mean over three seeds loses less than 2 points (mp-64);
+with in-memory gradients, 20 states and a reference that is wrong by half the half range, less than 3 (agad-64).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from crosstrain_model.design_file import load_design
 from crosstrain_model.training.plan import Plan
 from crosstrain_model.training.run import Run
 
-BAR = 2.0
+BAR, BAR_PULSED = 2.0, 3.0
 
 
 def main() -> int:
@@ -27,6 +28,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
+    bar = BAR_PULSED if load_design(args.design).pulsed else BAR
     rows = []
     for seed in args.seeds:
         design = load_design(args.design, [f"seed={seed}"])
@@ -37,9 +39,9 @@ def main() -> int:
     accuracy = sum(row["accuracy"] for row in rows) / len(rows)
     golden = sum(row["golden_accuracy"] for row in rows) / len(rows)
     mismatches = sum(row["mismatches"] for row in rows)
-    print(f"mean: tiles {accuracy:.2f} %, golden {golden:.2f} %, loss {golden - accuracy:.2f} points (bar {BAR})")
-    ok = golden - accuracy <= BAR and mismatches == 0
-    figures = {"accuracy": accuracy, "golden_accuracy": golden, "loss": golden - accuracy, "bar": BAR, "seeds": rows}
+    print(f"mean: tiles {accuracy:.2f} %, golden {golden:.2f} %, loss {golden - accuracy:.2f} points (bar {bar})")
+    ok = golden - accuracy <= bar and mismatches == 0
+    figures = {"accuracy": accuracy, "golden_accuracy": golden, "loss": golden - accuracy, "bar": bar, "seeds": rows}
     return report("digits_accuracy", figures | {"through": args.through, "mismatches": mismatches}, ok, args.json)
 
 
