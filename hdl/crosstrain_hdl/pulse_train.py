@@ -19,17 +19,16 @@ from amaranth.lib.wiring import In, Out
 from crosstrain_hdl.random_streams import RandomStream, column_word
 from crosstrain_hdl.train_thresholds import TrainThresholds, fill_members, slots_width
 from crosstrain_model.pulse_train import TRAIN_BITS
-from crosstrain_model.random_streams import permutations
+from crosstrain_model.random_streams import generator, permutations
 
 SIDES = ("rows", "columns")
 
 
 def stream_ports(design):
-    """The host's view of the streams: what of it a design has."""
-    words = len(RandomStream(design, "rows").state)
+    """The host's view of the streams."""
     ports = {"load_index": In(2), "load_data": In(32)}
     for side in SIDES:
-        ports |= {f"{side}_load": In(1), f"{side}_state": Out(words)}
+        ports |= {f"{side}_load": In(1), f"{side}_state": Out(32 * generator(design, side).words)}
     return ports
 
 

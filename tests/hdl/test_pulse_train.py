@@ -5,19 +5,23 @@ import random
 
 import numpy as np
 import pytest
+from amaranth import Module
 from amaranth.sim import Simulator
 
 from crosstrain_hdl.emit import emit
 from crosstrain_hdl.pulse_train import PulseTrain
+from crosstrain_hdl.scale import Scale
 from crosstrain_hdl.tools import lint
+from crosstrain_hdl.top import join
 from crosstrain_hdl.train_thresholds import TrainThresholds
+from crosstrain_hdl.vector_store import VectorStore
 from crosstrain_model.design import Array, Bus, Design, Formats
 from crosstrain_model.design_gradient import Random, Train
 from crosstrain_model.port import code_bits
 from crosstrain_model.pulse_train import Train as Model
 from crosstrain_model.pulse_train import draw, slot_masks, slots_of
 from crosstrain_model.random_streams import Stream
-from crosstrain_model.scale import Scaled, factor_bits
+from crosstrain_model.scale import Means, Scaled, ScaleSettings, factor_bits, scale
 
 
 def design(rows, columns, codes, *, lanes=1, train=None, random=None, **more):
@@ -291,6 +295,74 @@ def test_the_host_loads_and_reads_streams():
     simulator.run()
 
 
+@pytest.mark.parametrize("name", ["8x8", "13x7", "separate"])
+def test_behind_store_and_scale(name):
+    """Vectors into the store, slots out: what lies between fits together."""
+    tile = CONFIGURATIONS[name]
+    rng = np.random.default_rng(9)
+    vectors = [vector(tile, rng) for _ in range(20)]
+    settings, means, rows, columns = ScaleSettings.of(tile), Means(), Stream(tile, "rows"), Stream(tile, "columns")
+    expected = []
+    for v in vectors:
+        scaled = scale(tile, settings, means, int(np.abs(v.x).max()), 0, int(np.abs(v.d).max()), 0)
+        words = draw(tile, rows, columns, scaled.slots)
+        slots = slots_of(tile, Model.of(tile, scaled, v.x, v.d, *words))
+        expected += list(zip(*(slot_masks(part) for part in slots), strict=True))
+    m = Module()
+    store, scaling, train = parts = VectorStore(tile), Scale(tile), PulseTrain(tile)
+    m.submodules.store, m.submodules.scale, m.submodules.train = parts
+    join(m, store, scaling, "s_")
+    join(m, store, train, "f_")
+    join(m, scaling, train, "g_")
+    m.d.comb += train.fire.eq(train.full)
+
+    async def feed(ctx):
+        for v in vectors:
+            for is_d, _, codes, last in beats(tile, v):
+                fields = {"w_valid": 1, "w_is_d": is_d, "w_codes": codes}
+                await until_taken(ctx, fields, store.w_ready)
+                if last:
+                    await until_taken(ctx, {"commit_valid": 1, "w_valid": 0}, store.commit_ready)
+                    ctx.set(store.commit_valid, 0)
+
+    async def until_taken(ctx, fields, ready):
+        for name, value in fields.items():
+            ctx.set(getattr(store, name), value)
+        taken = False
+        while not taken:
+            await ctx.delay(1e-10)
+            taken = ctx.get(ready)
+            await ctx.tick()
+
+    async def take(ctx):
+        for name in ("rate", "momentum", "dynamic"):
+            ctx.set(getattr(scaling, name), getattr(settings, name))
+        ctx.set(train.n_ready, 1)
+        ctx.set(train.ns_ready, 1)
+        got = []
+        for _ in range(5000):
+            if ctx.get(train.ns_valid):
+                got.append(tuple(ctx.get(getattr(train, f"ns_{part}")) for part in ("rows", "columns", "direction")))
+            await ctx.tick()
+        assert got == expected
+        assert not any(ctx.get(part.busy) for part in parts)
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(take)
+    simulator.add_testbench(feed, background=True)
+    simulator.run()
+
+
+@pytest.mark.parametrize("profile", ["fpga", "asic"])
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_lint(name, profile, tmp_path):
+    texts = emit(PulseTrain(CONFIGURATIONS[name]), name="train", profile=profile)
+    for file, text in texts.items():
+        (tmp_path / file).write_text(text)
+    assert lint([tmp_path / file for file in texts], "train") == []
+
+
 @pytest.mark.parametrize("profile", ["fpga", "asic"])
 def test_emitted_text_does_the_same(bench, profile):
     """amaranth.sim and Icarus agree on every output in every cycle."""
@@ -314,4 +386,3 @@ def test_emitted_text_does_the_same(bench, profile):
     )
     texts = emit(dut, name="train", profile=profile)
     assert bench.replay(texts, "train", dut, stimulus, profile=profile) == bench.record(dut, stimulus, profile=profile)
-    assert not lint([bench.folder / name for name in texts], "train")
