@@ -9,13 +9,15 @@ from cocotb.task import bridge
 
 from crosstrain_cosim import harness, scenario
 from crosstrain_cosim.agent import Agent
+from crosstrain_cosim.lane_arrays import conductances, hooks, lane_arrays
+from crosstrain_cosim.queue_agent import QueueAgent
 from crosstrain_cosim.script import Script
 from crosstrain_cosim.simulated import Simulated
 from crosstrain_cosim.streams import Loop
 from crosstrain_cosim.transports import PinTransport, simulated_transport
 from crosstrain_model.design import Design
+from crosstrain_model.port import ArrayId
 from crosstrain_model.register_files import driver_module
-from crosstrain_model.twin.tile import ArrayTile
 
 
 @harness.bench(timeout_us=1_000_000)
@@ -29,9 +31,11 @@ async def lane(dut: Any) -> None:
 
 async def over_pins(dut: Any, design: Design) -> dict[str, Any]:
     """Everything in Python, on the pins."""
-    array = ArrayTile(design, engine="numpy")
+    arrays = lane_arrays(design, "numpy")
     loop = Loop(dut)
-    agent = loop.driver(Agent(dut, design, array, harness.generator("lane")))
+    rng = harness.generator("lane")
+    made: Any = QueueAgent(dut, design, arrays, rng) if design.pulsed else Agent(dut, design, arrays[ArrayId.W], rng)
+    agent = loop.driver(made)
     driver = driver_module(design).Driver(PinTransport(dut, design))
     await harness.start(dut, arr_rails_ok=1)
 
@@ -42,18 +46,20 @@ async def over_pins(dut: Any, design: Design) -> dict[str, Any]:
     cocotb.start_soon(forever())
     work = harness.settings()["scenario"]
     record: dict[str, Any] = await bridge(scenario.run)(driver, design, work["seed"], work["count"])
-    weights = array.conductance.tolist()
-    return {**record, "events": scenario.from_agent(agent.events), "weights": weights}
+    events = scenario.recorded(design, scenario.from_agent(agent.events))
+    more = {"slots": scenario.slots_from_agent(agent.events), "weights": conductances(arrays)}
+    return {**record, "events": events, **more}
 
 
 async def over_host(dut: Any, design: Design) -> dict[str, Any]:
     """Host and array in C++, called by DPI."""
-    array = ArrayTile(design, engine="numba")
-    host = Simulated(dut, design, array.hook_pointer())
+    arrays = lane_arrays(design, "numba")
+    host = Simulated(dut, design, hooks(arrays))
     transport = simulated_transport(host)
     driver = driver_module(design).Driver(transport)
     await host.run(Script().reset())
     work = harness.settings()["scenario"]
     record: dict[str, Any] = await bridge(scenario.run)(driver, design, work["seed"], work["count"])
     harness.report.cycles = host.cycles
-    return {**record, "events": scenario.from_native(transport.events), "weights": array.conductance.tolist()}
+    events = scenario.recorded(design, scenario.from_native(transport.events))
+    return {**record, "events": events, "slots": transport.all_slots(), "weights": conductances(arrays)}

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from crosstrain_cosim import scenario
 from crosstrain_cosim.compiled import Compiled
+from crosstrain_cosim.lane_arrays import conductances, hooks, lane_arrays
 from crosstrain_cosim.model_driver import model_record
 from crosstrain_cosim.native import simulation_model
 from crosstrain_cosim.script import Script
@@ -19,7 +18,6 @@ from crosstrain_cosim.simulators import Result, run_bench
 from crosstrain_cosim.stations import Unit, controller_unit
 from crosstrain_model.design import Design
 from crosstrain_model.register_files import driver_module
-from crosstrain_model.twin.tile import ArrayTile
 
 LANES = ("model", "icarus", "verilator", "host", "compiled")
 """Lanes; "host" is the C++ host inside Verilator."""
@@ -52,16 +50,16 @@ def compiled_record(
 ) -> dict[str, Any]:
     """The record of the compiled lane, and `cycles`; options are those of `Native`."""
     unit = controller_unit(design, rtl, checked=False)
-    array = ArrayTile(design, engine="numba")
-    lane = Compiled(design, unit.texts, unit.top, hook=array.hook_pointer(), seed=seed, **options)
+    arrays = lane_arrays(design, "numba")
+    lane = Compiled(design, unit.texts, unit.top, hook=hooks(arrays), seed=seed, **options)
     try:
         transport = compiled_transport(lane)
         driver = driver_module(design).Driver(transport)
         lane.run(Script().reset())
         record = scenario.run(driver, design, seed, count)
-        weights = array.conductance.tolist()
-        events = scenario.from_native(transport.events)
-        return {**record, "events": events, "weights": weights, "cycles": lane.cycles}
+        events = scenario.recorded(design, scenario.from_native(transport.events))
+        more = {"slots": transport.all_slots(), "weights": conductances(arrays), "cycles": lane.cycles}
+        return {**record, "events": events, **more}
     finally:
         lane.close()
 
@@ -73,7 +71,7 @@ def compare_lanes(design: Design, *, seed: int, count: int, lanes: tuple[str, ..
     found = []
     for other in others:
         difference = scenario.first_difference(records[first], records[other])
-        if not difference and not np.array_equal(records[first]["weights"], records[other]["weights"]):
+        if not difference and records[first]["weights"] != records[other]["weights"]:
             difference = "weights"
         if difference:
             found.append(f"lane {first} and lane {other}: {difference}")

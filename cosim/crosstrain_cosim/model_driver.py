@@ -9,10 +9,13 @@ import numpy as np
 
 from crosstrain_cosim import scenario
 from crosstrain_cosim.event import Event
+from crosstrain_cosim.gradient_driver import GradientDriver
+from crosstrain_cosim.lane_arrays import conductances, lane_arrays
 from crosstrain_model import port
 from crosstrain_model.controller import Controller
 from crosstrain_model.design import Design
-from crosstrain_model.port import Op
+from crosstrain_model.gradient_controller import TileArrays
+from crosstrain_model.port import ArrayId, Op
 from crosstrain_model.pulse import SET, PulseSettings, row_commands
 from crosstrain_model.registers import register_table
 from crosstrain_model.twin.tile import ArrayTile
@@ -103,7 +106,13 @@ def _signed(word: int, signed: bool) -> int:
 
 def model_record(design: Design, seed: int, count: int) -> dict[str, Any]:
     """The record of the lane without hardware."""
-    array = ArrayTile(design)
-    driver = ModelDriver(design, array)
+    arrays = lane_arrays(design, "numba")
+    driver: Any
+    if design.pulsed:
+        driver = GradientDriver(design, TileArrays(w=arrays[ArrayId.W], a=arrays.get(ArrayId.A)))
+    else:
+        driver = ModelDriver(design, arrays[ArrayId.W])
     record = scenario.run(driver, design, seed, count)
-    return {**record, "events": scenario.from_agent(driver.events), "weights": array.conductance.tolist()}
+    events = scenario.recorded(design, scenario.from_agent(driver.events))
+    more = {"slots": scenario.slots_from_agent(driver.events), "weights": conductances(arrays)}
+    return {**record, "events": events, **more}

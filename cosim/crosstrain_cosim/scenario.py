@@ -9,6 +9,8 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from crosstrain_cosim.event import Event
 from crosstrain_model.design import Design
 from crosstrain_model.port import Op
@@ -70,8 +72,30 @@ def run(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
     return {"reads": reads, "state": driver.state(), "counters": driver.counters()}
 
 
+def recorded(design: Design, events: list[list[Any]]) -> list[list[Any]]:
+    """Events as the record holds them: where several arrays are at work, array by array and without tags, for no order
+    is promised across arrays."""
+    if not design.pulsed:
+        return events
+    tag = EVENT.index("tag")
+    untagged = [[*event[:tag], 0, *event[tag + 1 :]] for event in events]
+    return sorted(untagged, key=lambda event: event[EVENT.index("array")])
+
+
+def slots_from_agent(events: Iterable[Event]) -> list[int]:
+    """Masks of all slots of trains, as `native.Gathered.slots` has them."""
+    masks = [mask for event in events for slot in event.slots for mask in slot]
+    return [word for mask in masks for word in _mask_words(mask)]
+
+
+def _mask_words(mask: Any) -> list[int]:
+    padded = np.zeros(-(-len(mask) // 32) * 32, np.uint8)
+    padded[: len(mask)] = mask
+    return np.packbits(padded, bitorder="little").view("<u4").tolist()
+
+
 def from_agent(events: Iterable[Event]) -> list[list[Any]]:
-    """Events of the Python agent, as the record holds them."""
+    """Events of the Python agent."""
     return [
         [*(int(getattr(event, name)) for name in EVENT), list(event.set_counts), list(event.reset_counts)]
         if event.op == Op.PROGRAM
@@ -81,7 +105,7 @@ def from_agent(events: Iterable[Event]) -> list[list[Any]]:
 
 
 def from_native(batches: Iterable[Any]) -> list[list[Any]]:
-    """Event records of the C++ agent, likewise."""
+    """Event records of the C++ agent."""
     return [
         [*(int(event[name]) for name in EVENT), *((event["set"].tolist(), event["reset"].tolist())
                                                  if event["op"] == Op.PROGRAM else ([], []))]
@@ -99,7 +123,10 @@ def first_difference(one: dict[str, Any], other: dict[str, Any]) -> str:
             return f"event {number}, {Op(left[0]).name} of row {left[2]}: {name} {a}, other {b}"
     if len(one["events"]) != len(other["events"]):
         return f"number of events: {len(one['events'])}, other {len(other['events'])}"
-    for key in ("reads", "state", "counters"):
+    for key in ("slots", "reads", "counters"):
         if one[key] != other[key]:
             return f"{key}: {one[key]}, other {other[key]}"[:500]
+    for key, value in one["state"].items():
+        if value != other["state"].get(key):
+            return f"state, {key}: {value}, other {other['state'].get(key)}"[:500]
     return ""

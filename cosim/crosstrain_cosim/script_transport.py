@@ -37,6 +37,8 @@ class ScriptTransport:
         self.events: list[Any] = []
         """Arrays of event records, as they came."""
         self.reads: list[Any] = []
+        self.slots: list[Any] = []
+        """Masks of the slots of trains."""
 
     def _run(self, script: Script) -> Gathered:
         gathered: Gathered = self._ask(script)
@@ -45,11 +47,17 @@ class ScriptTransport:
             self.events.append(gathered.events)
         if len(gathered.reads):
             self.reads.append(gathered.reads)
+        if len(gathered.slots):
+            self.slots.append(gathered.slots)
         return gathered
 
     def run(self, script: Script) -> Gathered:
         """A script of the caller's own, whose events and results are kept like all others."""
         return self._run(script)
+
+    def all_slots(self) -> list[int]:
+        """Masks of all slots of trains so far."""
+        return [int(word) for part in self.slots for word in part]
 
     def write32(self, address: int, value: int) -> None:
         answers = self._run(Script().write(address, value)).answers
