@@ -85,25 +85,7 @@ class GradientDriver:
 
     def state(self) -> dict[str, Any]:
         """As the generated driver gives it."""
-        model = self.controller
-        memories = {} if model.transfer is None else model.transfer.memories()
-        cells = {"accumulators" if name == "H" else name: memory.tolist() for name, memory in memories.items()}
-        return {
-            **cells,
-            "streams": {name: stream.state for name, stream in model.streams().items()},
-            "choppers": model.sweep.chopper.words(),
-            "windows": {name: value for name, value in self._windows().items() if self._has(name)},
-            "settings": dict(self._settings),
-        }
-
-    def _has(self, name: str) -> bool:
-        return any(register.name == name for register in register_table(self.design))
-
-    def _windows(self) -> dict[str, int]:
-        means, sweep = self.controller.means, self.controller.sweep
-        sizes = (means.m_x, means.e_x, means.m_d, means.e_d)
-        places = (sweep.since, sweep.row, sweep.reads_in_period, sweep.sweeps)
-        return dict(zip(STATE_WINDOWS, (*sizes, *places), strict=True))
+        return {**digital_state(self.controller), "settings": dict(self._settings)}
 
     def counters(self) -> dict[str, int]:
         """As the generated driver gives them, from a run without faults."""
@@ -122,6 +104,27 @@ class GradientDriver:
             found |= {"issued": counts["issued"], "delivered": self._delivered, **ended}
             found |= {name: counts[name] for name in ("visits", "clipped", "adc_clipped", "lost_reads", "transfers")}
         return found
+
+
+def digital_state(model: GradientController) -> dict[str, Any]:
+    """All state of a controller but its settings, as the generated driver gives it."""
+    memories = {} if model.transfer is None else model.transfer.memories()
+    cells = {"accumulators" if name == "H" else name: memory.tolist() for name, memory in memories.items()}
+    there = {register.name for register in register_table(model.design)}
+    return {
+        **cells,
+        "streams": {name: stream.state for name, stream in model.streams().items()},
+        "choppers": model.sweep.chopper.words(),
+        "windows": {name: value for name, value in state_windows(model).items() if name in there},
+    }
+
+
+def state_windows(model: GradientController) -> dict[str, int]:
+    """Windows of a single word, those that a design has not too."""
+    means, sweep = model.means, model.sweep
+    sizes = (means.m_x, means.e_x, means.m_d, means.e_d)
+    places = (sweep.since, sweep.row, sweep.reads_in_period, sweep.sweeps)
+    return dict(zip(STATE_WINDOWS, (*sizes, *places), strict=True))
 
 
 def _reset(register: Any) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from crosstrain_cosim import harness
 from crosstrain_cosim.event import Event
 from crosstrain_cosim.frame_reader import FrameReader
+from crosstrain_cosim.gradient_driver import state_windows
 from crosstrain_cosim.gradient_watch import GradientRegisters
 from crosstrain_cosim.queue_agent import QueueAgent
 from crosstrain_cosim.scoreboard import READS, Reference
@@ -23,7 +24,6 @@ from crosstrain_model.frames import FrameOp
 from crosstrain_model.gradient_controller import GradientController, ProgramEvent, ReadEvent, TileArrays, TrainEvent
 from crosstrain_model.port import ArrayId, Op, Status
 from crosstrain_model.pulse import PulseSettings, row_commands
-from crosstrain_model.registers_gradient import STATE_WINDOWS
 
 
 class GradientReference(Reference):
@@ -133,7 +133,7 @@ class GradientReference(Reference):
         same("streams", state["streams"], {n: s.state for n, s in model.streams().items()}, **where)
         same("choppers", state["choppers"], model.sweep.chopper.words(), **where)
         for name, value in state["windows"].items():
-            same(name, value, self.window(name), **where)
+            same(name, value, state_windows(model)[name], **where)
         if counts:
             known = model.counters()
             for name in ("vectors", "transfers", "visits", "clipped", "adc_clipped", "issued", "train_issued"):
@@ -151,13 +151,6 @@ class GradientReference(Reference):
         for (name, row, column), value in cells.items():
             place = {"vector": self.number, "row": row, "column": column}
             harness.report.same(name, value, int(memories[name][row, column]), **place)
-
-    def window(self, name: str) -> int:
-        """A window of one word, as the driver reads it."""
-        means, sweep = self.model.means, self.model.sweep
-        sizes = (means.m_x, means.e_x, means.m_d, means.e_d)
-        places = (sweep.since, sweep.row, sweep.reads_in_period, sweep.sweeps)
-        return dict(zip(STATE_WINDOWS, (*sizes, *places), strict=True))[name]
 
     def compare_arrays(self, arrays: TileArrays) -> None:
         """Compare the conductances of the arrays on the pins with the model's."""

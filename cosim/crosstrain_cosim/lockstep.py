@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_cosim.compiled import Compiled
+from crosstrain_cosim.lane_arrays import hooks, lane_arrays
 from crosstrain_cosim.native import Gathered
 from crosstrain_cosim.script import Script, user_word
 from crosstrain_cosim.script_transport import compiled_transport
@@ -23,7 +24,7 @@ from crosstrain_hdl.generate import rtl_files
 from crosstrain_model.controller import Controller, RowProgram
 from crosstrain_model.design import Design
 from crosstrain_model.frames import FrameOp
-from crosstrain_model.port import Op, Status
+from crosstrain_model.port import ArrayId, Op, Status
 from crosstrain_model.pulse import SET, phase_counts
 from crosstrain_model.register_files import driver_module
 from crosstrain_model.registers import find, register_table
@@ -43,24 +44,20 @@ def _generated(design: Design) -> tuple[dict[str, str], Any]:
     return rtl_files(design), driver_module(design)
 
 
-def rtl_tile(design: Design, seed: int, tile: int) -> RtlTile:
-    """Tile number `tile` of a training run; all tiles share one compiled library."""
-    return RtlTile(design, seed=seed, tile=tile)
+class Lockstep:
+    """One tile behind its Verilog: what all schemes share.
 
-
-class RtlTile:
-    """One tile behind its Verilog; the contract is `crosstrain_model.tile.Tile`.
-
+    arrays : those that the Verilog drives, W first
     rtl : {file name: Verilog} in place of the generated text; its top is `design.top`
     """
 
-    def __init__(self, design: Design, *, seed: int, tile: int, rtl: dict[str, str] | None = None):
+    def __init__(
+        self, design: Design, arrays: dict[ArrayId, ArrayTile], *, tile: int, rtl: dict[str, str] | None = None
+    ):
         self.design, self.tile = design, tile
-        self.model = Controller(design)
-        self.array = ArrayTile(design, seed=seed, tile=tile, engine="numba")
-        self.shadow = ArrayTile(design, seed=seed, tile=tile, engine="numba")
+        self.array = arrays[ArrayId.W]
         texts, driver = _generated(design)
-        self.lane = Compiled(design, rtl or texts, design.top, hook=self.array.hook_pointer())
+        self.lane = Compiled(design, rtl or texts, design.top, hook=hooks(arrays))
         self.transport = compiled_transport(self.lane)
         self.driver: Any = driver.Driver(self.transport)
         self.script = Script()
@@ -75,17 +72,6 @@ class RtlTile:
         self.driver.bring_up()
         self.driver.enable_programming()
 
-    @property
-    def updates(self) -> int:
-        """Weight updates so far: accumulators touched."""
-        return int(self.model.visits) * self.design.array.lanes
-
-    def configure(self, threshold: int, shift: int) -> None:
-        """Write both registers on both sides."""
-        self.model.configure(threshold=threshold, shift=shift)
-        self.driver.set_threshold(threshold)
-        self.driver.set_shift(shift)
-
     def forward(self, codes: Ints) -> Ints:
         """Read the array that the Verilog programs."""
         return self._read(FrameOp.FORWARD, codes)
@@ -94,58 +80,19 @@ class RtlTile:
         """Transposed read of it."""
         return self._read(FrameOp.BACKWARD, codes)
 
-    def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
-        """Queue the vectors for the Verilog, and give them to the model."""
-        self._start_equal()
-        self.script.vectors(x, ex, d, ed)
-        self.programs += self.model.update_vectors(x, ex, d, ed)
+    def _configure_hardware(self, registers: dict[str, int]) -> None:
+        """Write registers of the Verilog; `threshold` is theta itself."""
+        others = {name: value for name, value in registers.items() if name != "threshold"}
+        self.driver.configure(**others)
+        if "threshold" in registers:
+            self.driver.set_threshold(registers["threshold"])
 
-    def program(self) -> Programmed:
-        """Run all that is queued, and a pass, through the Verilog; compare its commands and conductances."""
-        self._start_equal()
-        self.programs += self.model.program()
-        self.script.frame(user_word(FrameOp.PROGRAM), [0]).poll(self._idle, 1, 1, LIMIT)
-        gathered = self.transport.run(self.script)
-        self.transport.events.clear()
+    def _run(self) -> Gathered:
+        """All that is queued, through the Verilog."""
+        gathered = self.transport.run(self.script.poll(self._idle, 1, 1, LIMIT))
+        self.transport.forget()
         self.script = Script()
-        self._compare_commands(gathered)
-        for row, counts in self.programs:
-            self.shadow.program_row(row, counts)
-        self._compare("conductance", self.shadow.g, self.array.g)
-        programs, self.programs = self.programs, []
-        self.passes += 1
-        mismatches, self.found = self.found, 0
-        pulses = sum(int(np.abs(counts.astype(np.int64)).sum()) for _, counts in programs)
-        return Programmed(commands=len(programs), pulses=pulses, digest=digest_of(programs), mismatches=mismatches)
-
-    def state(self) -> State:
-        """The model's controller, against which the Verilog's accumulators are compared, and the Verilog's array."""
-        self._compare("accumulator", self.model.dump(), np.array(self.driver.dump_accumulators(), dtype=np.int64))
-        parts = {"controller": self.model.state(), "array": self.array.state()}
-        return {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
-
-    def restore(self, state: State) -> None:
-        """Reset the Verilog and load it through its registers; both arrays take the same conductances."""
-        parts: dict[str, State] = {"controller": {}, "array": {}}
-        for name, value in state.items():
-            part, _, rest = name.partition(".")
-            parts[part][rest] = value
-        self.model.restore(parts["controller"])
-        self.array.restore(parts["array"])
-        self.shadow.restore(parts["array"])
-        self._bring_up()
-        settings, schedule = self.model.settings, self.model.schedule
-        self.driver.set_threshold(settings.theta)
-        self.driver.set_shift(settings.shift)
-        self.driver.set_program_every(settings.program_every)
-        self.driver.load_accumulators(self.model.dump().tolist())
-        self.driver.set_touched_rows(np.flatnonzero(schedule.touched).tolist())
-        self.driver.write("VECTORS_SINCE_PASS", schedule.since_pass)
-
-    def _start_equal(self) -> None:
-        """Weights are loaded into `array` alone, before the first update."""
-        if self.passes == 0 and not self.programs:
-            self.shadow.restore(self.array.state())
+        return gathered
 
     def _read(self, op: FrameOp, codes: Ints) -> Ints:
         """A direct read; of one call in SAMPLE the first vector is read again, as the same event, through the port."""
@@ -193,3 +140,74 @@ class RtlTile:
             left, right = np.broadcast_to(model, np.shape(verilog))[at], np.asarray(verilog)[at]
             where = f"tile {self.tile}, pass {self.passes}, {what}{list(shown)}"
             print(f"first divergence: {where}: model {left}, Verilog {right}", file=sys.stderr)
+
+
+class RtlTile(Lockstep):
+    """A tile with digital accumulation; the contract is `crosstrain_model.tile.Tile`."""
+
+    def __init__(self, design: Design, *, seed: int, tile: int, rtl: dict[str, str] | None = None):
+        arrays, shadows = (lane_arrays(design, "numba", seed=seed, tile=tile) for _ in range(2))
+        self.shadow = shadows[ArrayId.W]
+        self.model = Controller(design)
+        super().__init__(design, arrays, tile=tile, rtl=rtl)
+
+    @property
+    def updates(self) -> int:
+        """Weight updates so far: accumulators touched."""
+        return int(self.model.visits) * self.design.array.lanes
+
+    def configure(self, **registers: int) -> None:
+        """Write registers on both sides."""
+        self.model.configure(**registers)
+        self._configure_hardware(registers)
+
+    def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
+        """Queue the vectors for the Verilog, and give them to the model."""
+        self._start_equal()
+        self.script.vectors(x, ex, d, ed)
+        self.programs += self.model.update_vectors(x, ex, d, ed)
+
+    def program(self) -> Programmed:
+        """Run all that is queued, and a pass, through the Verilog; compare its commands and conductances."""
+        self._start_equal()
+        self.programs += self.model.program()
+        self.script.frame(user_word(FrameOp.PROGRAM), [0])
+        gathered = self._run()
+        self._compare_commands(gathered)
+        for row, counts in self.programs:
+            self.shadow.program_row(row, counts)
+        self._compare("conductance", self.shadow.g, self.array.g)
+        programs, self.programs = self.programs, []
+        self.passes += 1
+        mismatches, self.found = self.found, 0
+        pulses = sum(int(np.abs(counts.astype(np.int64)).sum()) for _, counts in programs)
+        return Programmed(commands=len(programs), pulses=pulses, digest=digest_of(programs), mismatches=mismatches)
+
+    def state(self) -> State:
+        """The model's controller, against which the Verilog's accumulators are compared, and the Verilog's array."""
+        self._compare("accumulator", self.model.dump(), np.array(self.driver.dump_accumulators(), dtype=np.int64))
+        parts = {"controller": self.model.state(), "array": self.array.state()}
+        return {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
+
+    def restore(self, state: State) -> None:
+        """Reset the Verilog and load it through its registers; both arrays take the same conductances."""
+        parts: dict[str, State] = {"controller": {}, "array": {}}
+        for name, value in state.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = value
+        self.model.restore(parts["controller"])
+        self.array.restore(parts["array"])
+        self.shadow.restore(parts["array"])
+        self._bring_up()
+        settings, schedule = self.model.settings, self.model.schedule
+        self.driver.set_threshold(settings.theta)
+        self.driver.set_shift(settings.shift)
+        self.driver.set_program_every(settings.program_every)
+        self.driver.load_accumulators(self.model.dump().tolist())
+        self.driver.set_touched_rows(np.flatnonzero(schedule.touched).tolist())
+        self.driver.write("VECTORS_SINCE_PASS", schedule.since_pass)
+
+    def _start_equal(self) -> None:
+        """Weights are loaded into `array` alone, before the first update."""
+        if self.passes == 0 and not self.programs:
+            self.shadow.restore(self.array.state())

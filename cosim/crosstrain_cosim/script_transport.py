@@ -55,6 +55,12 @@ class ScriptTransport:
         """A script of the caller's own, whose events and results are kept like all others."""
         return self._run(script)
 
+    def forget(self) -> None:
+        """Drop what was gathered of the array's side."""
+        self.events.clear()
+        self.reads.clear()
+        self.slots.clear()
+
     def all_slots(self) -> list[int]:
         """Masks of all slots of trains so far."""
         return [int(word) for part in self.slots for word in part]

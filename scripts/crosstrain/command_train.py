@@ -91,7 +91,7 @@ def _request(args: argparse.Namespace) -> tuple[Plan, RunFolder | None]:
 def tile_factory(through: str) -> TileFactory:
     """What builds a tile: the bit-true model ("model"), or Verilog in lockstep with it ("rtl")."""
     if through == "rtl":
-        from crosstrain_cosim.lockstep import rtl_tile
+        from crosstrain_cosim.rtl_tiles import rtl_tile
 
         return rtl_tile
     from crosstrain_model.gradient_tile import model_tile
