@@ -13,6 +13,7 @@ import functools
 from typing import ClassVar
 
 from crosstrain_model.design_gradient import Random, Train, Transfer
+from crosstrain_model.device_presets import device_preset_names
 from crosstrain_model.keywords import VERILOG_KEYWORDS
 from crosstrain_model.schemes import SCHEMES, Scheme
 from crosstrain_model.section import Section, choice, flag, integer, real, refuse
@@ -156,11 +157,18 @@ class Device(Section):
 
     PATH: ClassVar[str] = "device"
 
+    preset: str = choice("", "", *device_preset_names())
+    """A device that ships (`crosstrain_model/devices`): it gives the fields that the file leaves out here.  With
+    `--set`, nothing that the file says in this section counts."""
     kind: str = choice("soft-bounds", "ideal", "constant-step", "linear-step", "soft-bounds")
     """Response to a pulse: ideal (exact steps, no bounds met in use, no noise), constant step, step linear in
     conductance, or soft bounds (a linear step that vanishes at the bound; Rasch 2024, methods)."""
     states: int = integer(64, 2, 10000)
     """n_states: the mean step at zero is delta = 2 / states of the half range."""
+    step: float = real(0.0, 0.0, 1.0)
+    """delta itself, where it is measured and `states` is no integer; 0: 2 / states."""
+    asymmetry: float = real(0.0, -1.0, 1.0)
+    """Mean asymmetry of up and down steps: the middle about which sigma_pm varies."""
     slope_up: float = real(0.3, 0.0, 0.99)
     """linear-step: relative loss of the up step from g = 0 to g = 1."""
     slope_down: float = real(0.3, 0.0, 0.99)
@@ -168,9 +176,11 @@ class Device(Section):
     sigma_dd: float = real(0.0, 0.0, 1.0)
     """Device-to-device variation of the step: gamma = exp(sigma_dd xi)."""
     sigma_pm: float = real(0.0, 0.0, 1.0)
-    """Device-to-device asymmetry of up and down: a+- = delta (gamma +- sigma_pm xi)."""
+    """Device-to-device asymmetry of up and down: a+- = delta (gamma +- (asymmetry + sigma_pm xi))."""
     sigma_b: float = real(0.0, 0.0, 1.0)
     """Device-to-device variation of the bounds: w_max = max(1 + sigma_b xi, 0), w_min = min(-1 + sigma_b xi, 0)."""
+    sigma_b_low: float = real(-1.0, -1.0, 1.0)
+    """The same of the lower bounds alone; negative: sigma_b."""
     sigma_cc: float = real(0.0, 0.0, 1.0)
     """Cycle-to-cycle noise of every pulse, relative to its mean step."""
     noise_base: str = choice("step", "step", "zero")
@@ -185,6 +195,11 @@ class Device(Section):
     decay_log2: int = integer(6, 1, 10)
     """A step takes 2^-decay_log2 of the distance to the conductance of a new device (zero, or the symmetry point where
     that is the zero of weights): a time constant of decay_every * 2^decay_log2 trains."""
+
+    @property
+    def mean_step(self) -> float:
+        """delta: the mean step at zero, relative to the half range."""
+        return self.step or 2.0 / self.states
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crosstrain_model.design import Design
+from crosstrain_model.design import Design, Device
 from crosstrain_model.design_text import as_tables, design_hash, hardware_hash, resolve_toml
+from crosstrain_model.device_presets import device_preset, device_preset_names
 from crosstrain_model.errors import UserError
 from crosstrain_model.nearest import nearest
 from crosstrain_model.section import Section, one_line, refuse
@@ -48,7 +49,7 @@ class DesignError(UserError):
 
 
 def preset_names() -> list[str]:
-    """Names of the designs that ship, smallest number first: mp-8, mp-64, mp-512."""
+    """Names of the designs that ship, by scheme, smallest number first: mp-8, mp-64, mp-512."""
     names = (path.stem for path in PRESETS.glob("*.toml"))
     return sorted(names, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
 
@@ -62,6 +63,10 @@ def load_design(source: str, overrides: Sequence[str] = ()) -> Design:
     Raises `DesignError`, one line.
     """
     tables = _parse(source, source_text(source))
+    for override in overrides:
+        section, _, name = override.partition("=")[0].strip().rpartition(".")
+        if name == "preset" and isinstance(tables.get(section), dict):
+            tables[section] = {}  # a device is asked for, not a mixture with the file's
     for override in overrides:
         _override(tables, override)
     return _design(source, tables)
@@ -102,7 +107,7 @@ def _path(source: str) -> Path:
         pass
     names = preset_names()
     raise DesignError(
-        f"{one_line(source)}: no such preset or file; nearest preset is {nearest(source, names)} ({', '.join(names)})"
+        f"{one_line(source)}: no such preset or file; nearest preset is {nearest(source, names)} (of {len(names)})"
     )
 
 
@@ -171,7 +176,7 @@ def _design(source: str, tables: Mapping[str, Any]) -> Design:
             section = section_types().get(name)
             if section is not None and not isinstance(value, dict):
                 raise refuse(name, value, f"is a section: must be a table, as [{name}]")
-            fields[name] = value if section is None else section(**_reals_as_float(section, value))
+            fields[name] = value if section is None else section(**_reals_as_float(section, _filled(section, value)))
         return Design(**fields)
     except ValueError as error:
         raise DesignError(f"{one_line(source)}: {error}{_default_note(tables, str(error))}") from None
@@ -192,6 +197,13 @@ def _walk(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield key, value
         if isinstance(value, dict) and key in section_types():
             yield from ((f"{key}.{inner}", inner_value) for inner, inner_value in value.items())
+
+
+def _filled(section: type[Section], values: dict[str, Any]) -> dict[str, Any]:
+    """What a device section leaves out comes from the preset that it names."""
+    if not issubclass(section, Device) or values.get("preset") not in [*device_preset_names()]:
+        return values
+    return device_preset(values["preset"]) | values
 
 
 def _reals_as_float(section: type[Section], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Section:
         meta, path = field.metadata, self.path(field.name)
         if "choices" in meta:
             if (type(value), value) not in [(type(word), word) for word in meta["choices"]]:
-                raise refuse(path, value, "must be one of " + ", ".join(str(word) for word in meta["choices"]))
+                raise refuse(path, value, "must be one of " + ", ".join(str(word) or '""' for word in meta["choices"]))
         elif "flag" in meta:
             if not isinstance(value, bool):
                 raise refuse(path, value, "must be true or false")

@@ -31,7 +31,7 @@ from crosstrain_model.files import check_writable, write_text_atomic
 from crosstrain_model.nearest import nearest
 from crosstrain_model.section import one_line
 
-ORDER = ("presets", "generate", "cosim", "train", "compare", "synth", "report")
+ORDER = ("presets", "device", "generate", "cosim", "train", "compare", "synth", "report")
 """The order in which people meet the commands; others follow by name."""
 
 
@@ -92,7 +92,7 @@ def _run(module: ModuleType, args: argparse.Namespace, started: float) -> int:
     if args.json is not None:
         check_writable(args.json)
     envelope: dict[str, Any] = {"command": args.command, "version": __version__, "design": None, "design_hash": None}
-    if "source" in args:
+    if getattr(args, "source", None) is not None:
         seed = [] if args.seed is None else [f"seed={args.seed}"]
         args.design = load_design(args.source, [*args.set, *seed])
         envelope |= {"design": args.design.name, "design_hash": design_hash(args.design)}

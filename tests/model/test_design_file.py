@@ -147,6 +147,7 @@ def test_every_field_counts_in_the_hash_and_the_right_ones_in_the_hardware_hash(
         "reference": "none",
         "memory": "last",
         "zero": "symmetry",
+        "preset": "hfo2",
     }
     hashes = {design_hash(base)}
     for path in field_paths():

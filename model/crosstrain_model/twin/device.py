@@ -13,10 +13,10 @@ arithmetic:
 
     S = round(sigma_cc * 2^18 / 147.8)
 
-z is the noise of the event (noise.py).  The parameters, with delta = 2 / states and xi drawn once per device:
+z is the noise of the event (noise.py).  The parameters, with delta = step or 2 / states and xi drawn once per device:
 
-    gamma = exp(sigma_dd xi);   a_up, a_down = max(delta (gamma +- sigma_pm xi), 0)
-    high = max(1 + sigma_b xi, 0),  low = min(-1 + sigma_b xi, 0), cut at +-(2 - 2^-14)
+    gamma = exp(sigma_dd xi);   a_up, a_down = max(delta (gamma +- (asymmetry + sigma_pm xi)), 0)
+    high = max(1 + sigma_b xi, 0),  low = min(-1 + sigma_b_low xi, 0), cut at +-(2 - 2^-14)
     ideal          A = delta           K = 0, bounds at +-(2 - 2^-14), no variation and no noise whatever the sigmas
     constant-step  A = a               K = 0
     linear-step    A = a               K = a * slope
@@ -119,7 +119,7 @@ def make(design: Design, *, seed: int, tile: int, array: int) -> Devices:
 
 def _nominal(device: Device, shape: tuple[int, int]) -> tuple[Reals, Reals, Reals, Reals]:
     """Ideal devices: equal steps, bounds as far out as they go."""
-    step = np.full(shape, 2.0 / device.states)
+    step = np.full(shape, device.mean_step)
     bound = np.full(shape, BOUND_LIMIT / 2.0**READ_BITS)
     return step, step, -bound, bound
 
@@ -130,15 +130,16 @@ def _varied(device: Device, shape: tuple[int, int], origin: tuple[int, int, int]
     def xi(kind: int, sigma: float) -> Reals:
         return noise.normal(noise.base_key(*origin, kind), *shape) * sigma if sigma else np.zeros(shape)
 
-    delta = 2.0 / device.states
+    delta = device.mean_step
     gamma = noise.exponential(xi(noise.DEVICE_STEP, device.sigma_dd))
-    skew = xi(noise.DEVICE_ASYMMETRY, device.sigma_pm)
+    skew = device.asymmetry + xi(noise.DEVICE_ASYMMETRY, device.sigma_pm)
+    sigma_low = device.sigma_b if device.sigma_b_low < 0 else device.sigma_b_low
     limit = BOUND_LIMIT / 2.0**READ_BITS
     # A step of more than the whole range is no different from one of the whole range.
     a_up = np.clip(delta * (gamma + skew), 0.0, limit)
     a_down = np.clip(delta * (gamma - skew), 0.0, limit)
     high = np.clip(1.0 + xi(noise.DEVICE_UPPER, device.sigma_b), 0.0, limit)
-    low = np.clip(-1.0 + xi(noise.DEVICE_LOWER, device.sigma_b), -limit, 0.0)
+    low = np.clip(-1.0 + xi(noise.DEVICE_LOWER, sigma_low), -limit, 0.0)
     return a_up, a_down, low, high
 
 

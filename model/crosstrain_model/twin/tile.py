@@ -68,7 +68,7 @@ class ArrayTile(ArrayState):
     @property
     def pulse_step(self) -> float:
         """Mean change of a weight by one pulse at weight 0, relative to full scale."""
-        return 2.0 / (self.device.states * self.wiring.share)
+        return self.device.mean_step / self.wiring.share
 
     @property
     def weights(self) -> npt.NDArray[np.int32]:
@@ -114,7 +114,7 @@ class ArrayTile(ArrayState):
         Each attempt gives a weight round((target - weight) / mean step), at most `max_pulses`; returns device pulses.
         """
         wanted = checks.whole("program_weights target", target, (self.rows, self.columns)).astype(np.int64)
-        step = max((2 * self.weight_one) // (self.device.states * self.wiring.share), 1)
+        step = max(int(self.pulse_step * self.weight_one), 1)
         delivered = 0
         for _ in range(attempts):
             error = wanted - self.weights.astype(np.int64)

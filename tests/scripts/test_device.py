@@ -1,0 +1,83 @@
+"""`crosstrain device`: responses, pictures, and the way from a design through a CSV back to its device."""
+
+import json
+import tomllib
+
+import pytest
+
+from crosstrain.cli import main
+
+EITHER = "device: needs a DESIGN or --fit CSV, and not both (see crosstrain device --help)"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_design_and_back_from_its_csv(tmp_path, capsys):
+    asked = ["device", "mp-8", "--set", "device.preset=soft-bounds-20", "--devices", "300"]
+    assert main([*asked, "--csv", "a.csv", "--json", "a.json", "-o", "a.png"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("array W: soft-bounds devices (preset soft-bounds-20), 20 states, 300 pulsed\n")
+    assert "responses       a.csv" in said
+    result = json.loads((tmp_path / "a.json").read_text())
+    assert (result["command"], result["design"], result["array"], result["ok"]) == ("device", "mp-8", "W", True)
+    assert (result["fields"]["preset"], result["mean_step"], result["pulses"]) == ("soft-bounds-20", 0.1, 60)
+    assert abs(result["upper_bound"]["sigma"] - 0.3) < 0.05
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 300 * 121
+
+    assert main(["device", "--fit", "a.csv", "-o", "b.png", "--array", "A", "--json", "b.json"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("# Fitted to a.csv: 300 devices, 36000 pulses.\n")
+    section = tomllib.loads(said)["gradient_device"]
+    result = json.loads((tmp_path / "b.json").read_text())
+    assert (result["source"], result["design"], result["fields"]) == ("a.csv", None, section)
+    assert abs(section["step"] - 0.1) < 0.01
+    assert abs(section["sigma_b"] - 0.3) < 0.06
+    assert (tmp_path / "b.png").read_bytes().startswith(PNG)
+    # What it prints is a design file.
+    (tmp_path / "mine.toml").write_text('scheme = "agad"\n[formats]\nfraction = 4\n' + said)
+    assert main(["device", "mine.toml", "--array", "A", "--json", "c.json"]) == 0
+    assert json.loads((tmp_path / "c.json").read_text())["fields"]["sigma_cc"] == section["sigma_cc"]
+
+
+def test_the_gradient_array_has_its_own_device(tmp_path, capsys):
+    own = ["--set", "scheme=ttv2", "--set", "formats.fraction=4", "--set", "gradient_device.preset=hfo2"]
+    for array, preset in (("A", "hfo2"), ("W", "")):
+        assert main(["device", "mp-8", *own, "--array", array, "--json", "r.json", "--devices", "9"]) == 0
+        assert json.loads((tmp_path / "r.json").read_text())["fields"]["preset"] == preset
+
+
+@pytest.mark.parametrize("devices", ["1", "1024"])
+def test_the_fewest_and_the_most(devices):
+    assert main(["device", "mp-8", "--devices", devices, "--pulses", "1", "-o", "a.png"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], EITHER),
+        (["mp-8", "--fit", "a.csv"], EITHER),
+        (["mp-8", "--array", "A"], "--array A: scheme mp has no gradient array"),
+        (["mp-8", "--devices", "1025"], "--devices 1025: must be 1..1024"),
+        (["mp-8", "--pulses", "0"], "--pulses 0: must be 1..100000"),
+        (["mp-8", "-o", "no/a.png"], None),
+        (["--fit", "none.csv"], "none.csv: No such file or directory"),
+        (["--fit", "bad.csv"], "bad.csv: line 2: pulse = \"x\": must be an integer"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, capsys, arguments, message):
+    (tmp_path / "bad.csv").write_text("device,pulse,direction,conductance\na,x,up,1\n")
+    assert main(["device", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    if message is not None:
+        assert err == f"crosstrain: {message}\n"
+
+
+def test_a_picture_needs_the_same_pulses_on_all_devices(tmp_path, capsys):
+    rows = ["device,pulse,direction,conductance"]
+    for name, ups in (("a", 10), ("b", 11)):
+        rows.append(f"{name},0,,0")
+        rows += [f"{name},{n},{'up' if n <= ups else 'down'},{n if n <= ups else 2 * ups - n}" for n in range(1, 21)]
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    assert main(["device", "--fit", "m.csv", "-o", "m.png"]) == 2
+    assert capsys.readouterr() == ("", "crosstrain: m.csv: -o and --csv need the same pulses on all devices\n")
