@@ -14,6 +14,7 @@ from crosstrain_cosim.lane_arrays import lane_arrays
 from crosstrain_cosim.lockstep import Lockstep
 from crosstrain_cosim.native import Gathered
 from crosstrain_model.design import Design
+from crosstrain_model.gradient_batch import run_vectors
 from crosstrain_model.gradient_controller import REGISTERS, GradientController, TileArrays
 from crosstrain_model.gradient_tile import batch_digest
 from crosstrain_model.port import ArrayId, Op
@@ -55,7 +56,7 @@ class RtlGradientTile(Lockstep):
         if self.model.sweep.vectors == 0:  # weights were loaded into the Verilog's array alone
             self.shadows.w.restore(self.arrays.w.state())
         self.script.vectors(x, ex, d, ed)
-        batch = self.model.run_vectors(x, ex, d, ed, self.shadows)
+        batch = run_vectors(self.model, x, ex, d, ed, self.shadows)
         self.programs += batch.programs
         self.train_pulses += batch.train_pulses
 

@@ -1,24 +1,43 @@
-"""A batch of vectors through the compiled kernel: the controller's state goes in, and comes back changed."""
+"""Batches of vectors through a `GradientController`: compiled where that is possible, to the bits of the plain way.
+
+For a batch the controller's state goes into one call of `gradient_kernel.run`, and comes back changed.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+import importlib.util
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model import gradient_kernel as kernel
+from crosstrain_model.gradient_controller import (
+    GradientController,
+    ProgramEvent,
+    RowProgram,
+    Settings,
+    TileArrays,
+    TrainEvent,
+)
 from crosstrain_model.outer_product import limits
 from crosstrain_model.port import code_bits
 from crosstrain_model.random_streams import MASKS, Stream, permuted
 from crosstrain_model.scale import levels
 from crosstrain_model.sweep import Token
 
-if TYPE_CHECKING:
-    from crosstrain_model.gradient_controller import Batch, GradientController, Settings, TileArrays
-
 Ints = npt.NDArray[Any]
 _NONE = np.zeros((0, 0), np.int32)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What was done with a batch."""
+
+    programs: list[RowProgram]
+    """Row programs, in order."""
+    train_pulses: int
+    """Pulses that trains gave."""
 
 
 class Fixed:
@@ -49,11 +68,20 @@ class Fixed:
         return self.numbers
 
 
-def run(
+def run_vectors(
     controller: GradientController, x: npt.ArrayLike, ex: npt.ArrayLike, d: npt.ArrayLike, ed: npt.ArrayLike,
     arrays: TileArrays,
 ) -> Batch:  # fmt: skip
-    """`GradientController.run_vectors`."""
+    """`GradientController.update_vectors`, which says less: equal state, arrays and programs.
+
+    Compiled where numba is installed, the arrays are compiled too, and no ledger is kept.
+    """
+    plain = controller.ledger is not None or arrays.w.engine != "numba" or importlib.util.find_spec("numba") is None
+    if plain:
+        events = controller.update_vectors(x, ex, d, ed, arrays)
+        programs = [(event.row, event.counts) for event in events if isinstance(event, ProgramEvent)]
+        pulses = sum(event.pulses for event in events if isinstance(event, TrainEvent))
+        return Batch(programs=programs, train_pulses=pulses)
     design = controller.design
     xs, exs = _checked("x", x, ex, design.array.rows, design.formats.x)
     ds, eds = _checked("d", d, ed, design.array.columns, design.formats.d)
@@ -95,11 +123,11 @@ def _checked(name: str, codes: npt.ArrayLike, exponents: npt.ArrayLike, lines: i
 
 
 def _run(controller: GradientController, vectors: Any, target: Ints, arrays: TileArrays) -> Batch:
-    from crosstrain_model.gradient_controller import Batch
+    from crosstrain_model import gradient_kernel as kernel
 
-    fixed = controller.fixed
-    if fixed is None or fixed.arrays is not arrays:
-        fixed = controller.fixed = Fixed(controller, arrays)
+    fixed = controller.kept
+    if not isinstance(fixed, Fixed) or fixed.arrays is not arrays:
+        fixed = controller.kept = Fixed(controller, arrays)
     settings, transfer = fixed.registers(controller)
     means, chopper, columns = controller.means, controller.sweep.chopper, controller.design.array.columns
     chop_rows, chop_columns = chopper.rows.copy(), chopper.columns.copy()
@@ -118,7 +146,7 @@ def _run(controller: GradientController, vectors: Any, target: Ints, arrays: Til
     for stream, words in zip((controller.rows, controller.columns), states, strict=True):
         stream.state = words[: stream.generator.words].tolist()
     programs = [(int(row), counts) for row, counts in zip(out[0][:done], out[1][:done], strict=True)]
-    _count(controller, counters.tolist())
+    _count(controller, counters)
     return Batch(programs=programs, train_pulses=int(counters[kernel.TRAIN_PULSES]))
 
 
@@ -128,16 +156,18 @@ def _column_signs(tokens: list[tuple[int, Token]], first: Ints, last: Ints) -> I
     return np.array([*rows, last], np.bool_)
 
 
-def _count(controller: GradientController, counters: list[int]) -> None:
+def _count(controller: GradientController, counters: Ints) -> None:
+    from crosstrain_model import gradient_kernel as kernel
+
     transfer = controller.transfer
     if transfer is not None:
-        transfer.visits += counters[kernel.VISITS] * controller.design.array.groups
-        transfer.clipped += counters[kernel.CLIPPED]
-        transfer.adc_clipped += counters[kernel.ADC_CLIPPED]
-    controller.trains += counters[kernel.TRAINS]
-    controller.train_issued += counters[kernel.SLOTS]
-    controller.commands += counters[kernel.COMMANDS]
-    controller.issued += counters[kernel.PULSES]
+        transfer.visits += int(counters[kernel.VISITS]) * controller.design.array.groups
+        transfer.clipped += int(counters[kernel.CLIPPED])
+        transfer.adc_clipped += int(counters[kernel.ADC_CLIPPED])
+    controller.trains += int(counters[kernel.TRAINS])
+    controller.train_issued += int(counters[kernel.SLOTS])
+    controller.commands += int(counters[kernel.COMMANDS])
+    controller.issued += int(counters[kernel.PULSES])
 
 
 def _numbers(controller: GradientController) -> tuple[Ints, Ints]:

@@ -13,15 +13,14 @@ Per vector pair (x, ex), (d, ed), in this order, and only then the next:
 A read that fails (no codes) is counted and its row not visited. This is the order per array: the hardware overlaps A
 and W, and queues vectors, but gives each array its commands in it.
 
-`update_vectors` is the definition and says what every command was; `run_vectors` does the same for a batch in one
-compiled call (`gradient_kernel.py`), to the same bits, and says no more than the row programs.
+`update_vectors` is the definition and says what every command was; `gradient_batch.run_vectors` does the same for a
+batch in one compiled call, to the same bits, and says no more than the row programs.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +37,6 @@ from crosstrain_model.sweep import Sweep, SweepSettings
 from crosstrain_model.threshold import theta_limit
 from crosstrain_model.transfer import TransferSettings, TransferState, visit_row
 from crosstrain_model.twin.tile import ArrayTile
-
-if TYPE_CHECKING:
-    from crosstrain_model.gradient_batch import Fixed
 
 Masks = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int8]
@@ -172,16 +168,6 @@ class ProgramEvent:
 Event = TrainEvent | ReadEvent | ProgramEvent
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Batch:
-    """What `run_vectors` did."""
-
-    programs: list[RowProgram]
-    """Row programs, in order."""
-    train_pulses: int
-    """Pulses that trains gave."""
-
-
 class GradientController:
     """One tile's digital half.
 
@@ -190,7 +176,7 @@ class GradientController:
     rows, columns : streams of the lines
     sweep : schedule and choppers
     transfer : H, P, P_ref; None without transfers
-    ledger : per-cell totals of H, kept if asked for (`run_vectors` then takes the plain way)
+    ledger : per-cell totals of H, kept if asked for (batches then take the plain way)
     """
 
     def __init__(self, design: Design, *, tile: int = 0, ledger: bool = False):
@@ -202,8 +188,8 @@ class GradientController:
         self.sweep = Sweep(design)
         self.transfer = TransferState(design) if design.transfers else None
         self.ledger = Ledger.of(self.transfer.h) if ledger and self.transfer is not None else None
-        self.fixed: Fixed | None = None
-        """What `run_vectors` keeps from one batch to the next."""
+        self.kept: object = None
+        """What `gradient_batch` keeps here from one batch to the next."""
         self.trains = self.train_issued = self.commands = self.issued = 0
         self.seed(tile)
 
@@ -278,20 +264,6 @@ class GradientController:
         """The same for codes x [n, rows], d [n, columns] and exponents [n], in order."""
         vectors = zip(np.asarray(x), np.asarray(ex), np.asarray(d), np.asarray(ed), strict=True)
         return [event for pair in vectors for event in self.update(*pair, arrays)]
-
-    def run_vectors(
-        self, x: npt.ArrayLike, ex: npt.ArrayLike, d: npt.ArrayLike, ed: npt.ArrayLike, arrays: TileArrays
-    ) -> Batch:
-        """The same, compiled where numba is installed and no ledger is kept: equal state, arrays and programs."""
-        plain = self.ledger is not None or arrays.w.engine != "numba" or importlib.util.find_spec("numba") is None
-        if plain:
-            events = self.update_vectors(x, ex, d, ed, arrays)
-            programs = [(event.row, event.counts) for event in events if isinstance(event, ProgramEvent)]
-            pulses = sum(event.pulses for event in events if isinstance(event, TrainEvent))
-            return Batch(programs=programs, train_pulses=pulses)
-        from crosstrain_model.gradient_batch import run
-
-        return run(self, x, ex, d, ed, arrays)
 
     def clear(self) -> None:
         """As after reset, but for the streams of random numbers, the settings and the counters."""

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable
 
 from crosstrain_model.design import Design
+from crosstrain_model.gradient_batch import run_vectors
 from crosstrain_model.gradient_controller import GradientController, TileArrays
 from crosstrain_model.tile import Ints, ModelTile, Programmed, RowProgram, State, Tile, digest_of
 from crosstrain_model.twin.tile import ArrayTile
@@ -53,7 +54,7 @@ class GradientTile:
         return self.array.backward(codes)
 
     def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
-        batch = self.controller.run_vectors(x, ex, d, ed, self.arrays)
+        batch = run_vectors(self.controller, x, ex, d, ed, self.arrays)
         self.programs += batch.programs
         self.train_pulses += batch.train_pulses
 

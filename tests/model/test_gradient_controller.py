@@ -7,7 +7,7 @@ import pytest
 
 from crosstrain_model.design import Array, Converters, Design, Device, Formats, GradientDevice, Update
 from crosstrain_model.design_gradient import Random, Train, Transfer
-from crosstrain_model.gradient_batch import run_closed
+from crosstrain_model.gradient_batch import run_closed, run_vectors
 from crosstrain_model.gradient_controller import (
     GradientController,
     ProgramEvent,
@@ -115,7 +115,7 @@ def test_compiled_is_plain_at_any_split(design):
     events = plain.update_vectors(*batch, here)
     told, pulses = [], 0
     for start, stop in ((0, 0), (0, 1), (1, 2), (2, 60), (60, 160)):
-        done = fast.run_vectors(*cut(batch, start, stop), there)
+        done = run_vectors(fast, *cut(batch, start, stop), there)
         told += done.programs
         pulses += done.train_pulses
     same_state(plain, fast)
@@ -133,7 +133,7 @@ def test_every_design_is_put_to_the_test():
     counts = {}
     for design in DESIGNS.values():
         controller = GradientController(design)
-        controller.run_vectors(*vectors(design, 300, 2), TileArrays.of(design))
+        run_vectors(controller, *vectors(design, 300, 2), TileArrays.of(design))
         for name, value in controller.counters().items():
             counts[name] = counts.get(name, 0) + value
         assert 0 < controller.trains < 300
@@ -178,15 +178,15 @@ def test_state_continues_to_the_same_bits(design):
     batch = vectors(design, 80, 5)
     whole, arrays = GradientController(design), TileArrays.of(design)
     whole.configure(train_rate=500, train_momentum=3)
-    whole.run_vectors(*cut(batch, 0, 37), arrays)
+    run_vectors(whole, *cut(batch, 0, 37), arrays)
     later, other = GradientController(design, tile=9), TileArrays.of(design)
     later.restore(whole.state())
     same_state(whole, later)
     for name in ("w", "a"):
         if getattr(arrays, name) is not None:
             getattr(other, name).restore(getattr(arrays, name).state())
-    whole.run_vectors(*cut(batch, 37, 80), arrays)
-    later.run_vectors(*cut(batch, 37, 80), other)
+    run_vectors(whole, *cut(batch, 37, 80), arrays)
+    run_vectors(later, *cut(batch, 37, 80), other)
     same_state(whole, later)
     same_arrays(arrays, other)
 
@@ -204,8 +204,8 @@ def test_everything_is_accounted_for():
         controller, arrays = GradientController(design, ledger=True), TileArrays.of(design)
         fast, there = GradientController(design), TileArrays.of(design)
         batch = vectors(design, 150, 6)
-        told = controller.run_vectors(*batch, arrays).programs
-        same_programs(told, fast.run_vectors(*batch, there).programs)
+        told = run_vectors(controller, *batch, arrays).programs
+        same_programs(told, run_vectors(fast, *batch, there).programs)
         assert not controller.ledger.imbalance(controller.transfer.h).any(), name
         assert int(np.abs(controller.ledger.programmed).sum()) > 0
         again = GradientController(design, ledger=True)
@@ -258,7 +258,7 @@ def test_a_closed_loop_is_its_recorded_vectors(name):
         codes, exponents = to_codes(np.ldexp(gap.astype(np.float64), int(ex[v]) - 20)[None], design.formats.d)
         assert np.array_equal(codes[0], d[v])
         assert exponents[0] == ed[v]
-        told += other.run_vectors(x[v : v + 1], ex[v : v + 1], codes, exponents, again).programs
+        told += run_vectors(other, x[v : v + 1], ex[v : v + 1], codes, exponents, again).programs
     same_programs(batch.programs, told)
     same_state(controller, other)
     same_arrays(arrays, again)
@@ -288,4 +288,4 @@ def test_refusals():
         ((x[1:], ex[1:], d, ed), "2 vectors x and 3 vectors d"),
     ):
         with pytest.raises(ValueError, match=said):
-            controller.run_vectors(*bad, arrays)
+            run_vectors(controller, *bad, arrays)
