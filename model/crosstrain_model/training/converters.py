@@ -92,7 +92,7 @@ def registers_of_rate(design: Design, pulse_step: float, weight_scale: float, ra
         return {"threshold": theta, "shift": shift}
     if not design.transfers:
         return {"train_rate": round(256 * math.log2(rate / (pulse_step * weight_scale)))}
-    strongest = 2.0 ** (design.train.eta_log2 / 256) * design.train.slots * 2 / design.gradient_device.states
+    strongest = 2.0 ** (design.train.eta_log2 / 256) * design.train.slots * design.gradient_device.mean_step
     step = rate / (weight_scale * strongest)
     of_a = step * design.transfer.every * design.array.rows / (GAMMA0 * pulse_step)
     code = design.converters.adc_range_row / 2 ** (design.formats.adc - 1)
