@@ -1,8 +1,9 @@
 """An analog macro that holds several commands, in Python at the pins of the array port: `Agent` for pulse trains.
 
-Commands wait in a queue and are done in order. A read is over for the analog half once its codes are there: its words
-go out while the next command runs. Completions come in order. After a pulse command that ended early nothing begins
-before its completion was taken, for until then its slots may still be offered.
+Commands wait in a queue and are done in order, one at a time: a slot takes as long as its pulse, the read of a row
+`row_cycles`. Then the read is over for the analog half: its words go out while the next command runs. Completions come
+in order. After a pulse command that ended early nothing begins before its completion was taken, for until then its
+slots may still be offered.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class _Open:
     """Cycle from which its completion may come; None: its work is not done."""
     early: bool = False
     """It ended before all its slots were taken."""
+    words_from: int = 0
+    """Cycle from which its words may come."""
 
 
 class QueueAgent:
@@ -46,6 +49,7 @@ class QueueAgent:
 
     arrays : by `ArrayId`; they answer reads and take pulses
     gaps, latency, fault : as of `agent.Agent`
+    row_cycles : analog time of a READ_ROW
     """
 
     def __init__(
@@ -58,13 +62,16 @@ class QueueAgent:
         gaps: float = 0.0,
         latency: tuple[int, int] = (0, 0),
         fault: Callable[[Event], Fault | None] | None = None,
+        row_cycles: int = 0,
     ):
         self.dut, self.design, self.rng = dut, design, rng
         self.arrays = {int(name): array for name, array in arrays.items()}
-        self.gaps, self.latency, self.fault = gaps, latency, fault
+        self.gaps, self.latency, self.fault, self.row_cycles = gaps, latency, fault, row_cycles
         self.events: list[Event] = []
         self.sent: list[tuple[int, int, int]] = []
         """(tag, status, pulses) of every completion that was taken."""
+        self.analog = {"pulses": 0, "reads": 0, "first": 0, "last": 0}
+        """Cycles spent on pulses and on reads, and the cycles of the first work and of the last one's end."""
         self.cycle = 0
         self.aborts = 0
         names = ("cmd_valid", "slot_valid", "dac_valid", "adc_ready", "done_ready", "prog_enable")
@@ -139,8 +146,8 @@ class QueueAgent:
         self._ended.append((ABORT_TAG, int(Status.ABORTED), 0))
 
     def _begin(self) -> None:
-        """The next command, when the analog half is free."""
-        if self._now is not None or not self._waiting or self.cycle < self._may_begin:
+        """The next command, when the analog half is free, at the next edge at the latest."""
+        if self._now is not None or not self._waiting or self.cycle + 1 < self._may_begin:
             return
         if any(isinstance(part, _Open) and part.early for part in self._ended):
             return
@@ -182,6 +189,12 @@ class QueueAgent:
             self._ended.append((event.tag, event.status, event.pulses))
         if part is self._now:
             self._now = None
+
+    def _work(self, start: int, cycles: int, what: str) -> None:
+        """The analog half is busy with something."""
+        self.analog["first"] = self.analog["first"] or start
+        self.analog[what] += cycles
+        self.analog["last"] = self._busy_until = start + cycles
 
     # ---- completions ----
 
@@ -230,7 +243,7 @@ class QueueAgent:
             hit, up = _bits(columns, width), _bits(direction, width)
             event.set_counts = tuple((np.array(event.set_counts or [0] * width) + (hit & up)).tolist())
             event.reset_counts = tuple((np.array(event.reset_counts or [0] * width) + (hit & ~up)).tolist())
-        self._busy_until = self.cycle + event.width
+        self._work(self.cycle, event.width, "pulses")
         if last:
             self._may_begin = self._busy_until
             self._finish(now, Status.OK)
@@ -272,13 +285,17 @@ class QueueAgent:
             while len(part.words) > part.fault.after:  # type: ignore[union-attr]
                 part.words.pop()
         part.taken = 0
+        if event.op == Op.READ_ROW:
+            self._work(max(self.cycle, self._busy_until), self.row_cycles, "reads")
+            self._may_begin = max(self._may_begin, self._busy_until)
+        part.words_from = self._busy_until
         self._finish(part, status)
 
     def _reading(self) -> _Open | None:
         """The read whose word goes out next: in order, and none before the completion of the read before."""
         for part in self._ended:
             if isinstance(part, _Open) and part.event.op in port.READ_OPS:
-                return part if part.words else None
+                return part if part.words and self.cycle >= part.words_from else None
         return None
 
     def _word_taken(self) -> None:

@@ -22,10 +22,15 @@ TIMEOUT = 150
 
 
 class Pulse:
-    """Stands for the pulse unit: offers commands, then their slots at the pace of the command's width."""
+    """Stands for the pulse unit: offers commands, then their slots at the pace of the command's width.
 
-    def __init__(self, dut: Any, rng: random.Random, gaps: float):
+    prefix : of the pins of its commands
+    """
+
+    def __init__(self, dut: Any, rng: random.Random, gaps: float, prefix: str = "t"):
         self.dut, self.rng, self.gaps = dut, rng, gaps
+        names = ("valid", "ready", "row", "direction", "width", "amplitude", "pulses")
+        self.pins = {name: getattr(dut, f"{prefix}_{name}") for name in names}
         self.queue: deque[dict[str, Any]] = deque()
         self.slots: deque[int] = deque()
         self.offered = self.slot_offered = False
@@ -47,21 +52,21 @@ class Pulse:
         self.wait = max(0, self.wait - 1)
         if self.slot_offered and int(dut.slot_ready.value):
             self.slots.popleft()
-            self.slot_offered, self.wait = False, int(dut.t_width.value)
+            self.slot_offered, self.wait = False, int(self.pins["width"].value)
             dut.slot_valid.value = 0
         if int(dut.over.value):
             self.slots.clear()
             self.slot_offered = False
             dut.slot_valid.value = 0
-        if self.offered and int(dut.t_ready.value):
+        if self.offered and int(self.pins["ready"].value):
             taken = self.queue.popleft()
             self.offered = False
-            dut.t_valid.value = 0
+            self.pins["valid"].value = 0
             self.slots = deque([] if int(dut.cancel.value) else taken["slots"])
         elif not self.offered and self.queue and not self.slots and not self.wait and self.rng.random() >= self.gaps:
             for name, value in self.queue[0]["command"].items():
-                getattr(dut, f"t_{name}").value = value
-            dut.t_valid.value = 1
+                self.pins[name].value = value
+            self.pins["valid"].value = 1
             self.offered = True
         if self.slots and not self.slot_offered and not self.wait and self.rng.random() >= self.gaps:
             dut.slot_columns.value = self.slots[0]
@@ -76,7 +81,7 @@ class Pulse:
         self.queue.clear()
         self.slots.clear()
         self.offered = self.slot_offered = False
-        self.dut.t_valid.value = self.dut.slot_valid.value = 0
+        self.pins["valid"].value = self.dut.slot_valid.value = 0
 
 
 class Reference:
