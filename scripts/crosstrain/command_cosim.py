@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crosstrain.design_check import check_design
 from crosstrain.options import add_command
 from crosstrain_model.errors import UserError
 
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.only not in (None, "controller") and args.rtl:
         raise UserError(f"--only {args.only}: --rtl is for the controller alone")
     rtl = _sources(args.rtl) if args.rtl else None
+    check_design(args)
     seed = args.design.seed
     print(f"{args.design.name}: {simulator}, seed {seed}", flush=True)
     results = regression.run_regression(

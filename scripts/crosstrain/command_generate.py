@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from crosstrain.design_check import check_design
 from crosstrain.options import add_command, path
 
 FOLDER = "build"
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the folder and say what is in it; the result holds `folder`, `files`, `ports` and the bits of state."""
     from crosstrain_hdl.generate import MANIFEST, write
 
+    check_design(args)
     folder, files = write(args.design, args.output)
     found = json.loads(files[MANIFEST])
     print(f"{folder}: {len(files)} files, top {found['top']} ({found['profile']}), {len(found['ports'])} ports")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crosstrain.design_check import check_design
 from crosstrain.options import add_command, path
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from crosstrain_model.training.run import Run
 
     plan, folder = _request(args)
+    check_design(args)
     if plan.through == "rtl":
         print("preparing the Verilog of the tiles; compiling it, the first time, takes a minute", file=sys.stderr)
     training = Run(args.design, plan, tile_factory(plan.through), folder)
