@@ -20,6 +20,10 @@ SHAPES = {
     "wide": Design(name="a", array=Array(rows=14, columns=5, lanes=2), bus=Bus(stream_codes=8)),
     "all at once": Design(name="a", array=Array(rows=5, columns=6, lanes=3), bus=Bus(stream_codes=9)),
     "wide codes": Design(name="a", array=Array(rows=6, columns=4, lanes=2), formats=Formats(x=4, d=12)),
+    "trains": Design(name="a", scheme="sgd", array=Array(rows=13, columns=7, lanes=3), bus=Bus(stream_codes=6)),
+    "trains, narrow": Design(
+        name="a", scheme="sgd", array=Array(rows=5, columns=9, lanes=4), bus=Bus(stream_codes=2), formats=Formats(d=10)
+    ),
 }
 
 
@@ -46,13 +50,17 @@ class Expected:
         if orphan:
             self.x = None
         illegal = user.op > FrameOp.READ_ROW or (user.op == FrameOp.READ_ROW and user.row >= self.design.array.rows)
+        illegal |= self.design.pulsed and user.op == FrameOp.PROGRAM
         refused = illegal or (user.op == FrameOp.UPDATE_D and self.x is None)
         # A head is looked at in one cycle: an orphan and what is wrong with its follower are one strobe.
         self.errors += (orphan or refused) + (not refused and not good)
         if refused or not good:
             self.x = None
         elif user.op == FrameOp.UPDATE_X:
-            self.x = (user.exponent, self.words(codes))
+            self.x = (user.exponent, codes if self.design.pulsed else self.words(codes))
+        elif user.op == FrameOp.UPDATE_D and self.design.pulsed:
+            self.events.append(("vector", (self.x[0], user.exponent), self.x[1], codes))
+            self.x = None
         elif user.op == FrameOp.UPDATE_D:
             self.events.append(("vector", self.x[0] + user.exponent, self.x[1], self.words(codes)))
             self.x = None
@@ -92,20 +100,29 @@ async def collect(ctx, dut, design, rng, events, quiet_gaps):
     """Take everything that comes out; returns at the end of the simulation only."""
     x_words, d_words, read = [], [], None
     lanes, bits = design.array.lanes, code_bits(design)
+    loaded = design.stream_codes if design.pulsed else lanes  # codes of a word of a vector
+    outputs = list(OUTPUTS)
+    if design.pulsed:
+        outputs[4:7] = "commit_ex", "commit_ed", "commit_ed"
     while True:
         ready = {name: rng.random() < 0.7 for name in ("w", "commit", "h", "dac")}
         ctx.set(dut.quiet, rng.random() < quiet_gaps)
         for name, level in ready.items():
             ctx.set(getattr(dut, f"{name}_ready"), level)
-        sampled = await ctx.tick().sample(*(getattr(dut, name) for name in OUTPUTS))
+        sampled = await ctx.tick().sample(*(getattr(dut, name) for name in outputs))
         w, is_d, codes, commit, exponent, program, empty, drop, h, op, row, tag, dac, dac_codes = sampled[-14:]
         assert not (drop and (w or commit))
         if w and ready["w"]:
             kind = design.formats.d if is_d else design.formats.x
-            word = tuple(unpack([codes], per_beat=lanes, bits=bits))
+            word = tuple(unpack([codes], per_beat=loaded, bits=bits))
             assert all(-(1 << kind - 1) <= code < 1 << kind - 1 for code in word)
             (d_words if is_d else x_words).append(word)
-        if commit and ready["commit"]:
+        if commit and ready["commit"] and design.pulsed:
+            sides = ((x_words, design.array.rows), (d_words, design.array.columns))
+            x, d = ([code for word in words for code in word][:count] for words, count in sides)  # the rest is garbage
+            events.append(("vector", (exponent, program), x, d))
+            x_words, d_words = [], []
+        elif commit and ready["commit"]:
             assert program == empty
             events.append(("program",) if program else ("vector", exponent, list(x_words), list(d_words)))
             x_words, d_words = [], []
