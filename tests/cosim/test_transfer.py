@@ -61,8 +61,8 @@ def test_reference(name):
 
 
 def test_both_simulators_do_the_same():
-    tile = DESIGNS["13x7"]
-    results = [run(TransferStation, tile, simulator=simulator, only="at_random") for simulator in ("icarus", "verilator")]
+    given = {"cls": TransferStation, "design": DESIGNS["13x7"], "only": "at_random"}
+    results = [run(**given, simulator=simulator) for simulator in ("icarus", "verilator")]
     assert all(result.ok for result in results), results
     counts = [(result.tests, result.events, result.cycles) for result in results]
     assert counts[0] == counts[1]

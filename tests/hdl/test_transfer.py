@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crosstrain_hdl.emit import emit
+from crosstrain_hdl.tools import lint
 from crosstrain_model.design import Array, Design, Formats, Transfer, Update
 from crosstrain_model.sweep import Token
 from crosstrain_model.threshold import theta_limit
@@ -315,3 +317,13 @@ def test_hardware_that_a_design_does_not_use_is_not_there():
     assert set(Bench(DESIGNS["ttv2"], 0).dut.memories) == {"H"}
     plain = dataclasses.replace(DESIGNS["ttv2"], ledger=False)
     assert not any(name.startswith("total_") for name in Bench(plain, 0).dut.signature.members)
+
+
+@pytest.mark.parametrize("profile", ["fpga", "asic"])
+@some(["13x7", "1x1", "ttv2", "c-ttv2, columns"])
+def test_its_verilog_is_free_of_warnings(name, profile, tmp_path):
+    tile = dataclasses.replace(DESIGNS[name], profile=profile)
+    texts = emit(Bench(tile, 0).dut, name="tile_transfer", profile=profile)
+    for file, text in texts.items():
+        (tmp_path / file).write_text(text)
+    assert lint(sorted(tmp_path.glob("*.v")), "tile_transfer") == []
