@@ -133,7 +133,7 @@ class PortChecker(PortTracker):
             turned.eq(due.direction_known & (up.any() != due.direction) & columns.any()),
             empty.eq(~columns.any()),
         ]
-        named = self.arr_slot_rows.any() if self.design.pulsed else 0
+        named = self.arr_slot_rows.any() & due.pulse if self.design.pulsed else 0
         valid = self.arr_slot_valid
         self._hit(m, "SLOT_COMMAND", valid & ~due.pulse)
         self._hit(m, "SLOT_EMPTY", valid & ~due.train & (empty | named))

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In
 
 from crosstrain_hdl.array_port import port_members
 from crosstrain_hdl.array_stub import stub_name, stub_text
+from crosstrain_hdl.dispatcher import Dispatcher
 from crosstrain_hdl.emit import emit, flat_ports
 from crosstrain_hdl.sequencer import Sequencer
 from crosstrain_hdl.tools import lint, yosys
@@ -15,11 +16,12 @@ from crosstrain_model.design import Array, Design, Formats
 DESIGNS = {
     "pair": Design(name="a-tile", array=Array(rows=13, columns=7, lanes=3, pair="push-pull"), profile="asic"),
     "one": Design(array=Array(rows=1, columns=1, lanes=1), formats=Formats(adc=1)),
+    "trains": Design(scheme="agad", array=Array(rows=13, columns=7, lanes=3)),
 }
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_pins_are_the_sequencers_turned_round(name):
+def test_pins_are_the_controllers_turned_round(name):
     design = DESIGNS[name]
     pins = re.findall(r"^  (input|output) +wire (?:\[(\d+):0\] )?(\w+),?$", stub_text(design), re.M)
     expected = [("input", 1, "clk"), ("input", 1, "rst_n" if design.profile == "asic" else "rst")]
@@ -29,15 +31,15 @@ def test_pins_are_the_sequencers_turned_round(name):
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_every_tool_takes_it_beside_the_sequencer(tmp_path, name):
+def test_every_tool_takes_it_beside_the_master_of_the_port(tmp_path, name):
     design = DESIGNS[name]
-    sequencer = Sequencer(design)
-    texts = {**emit(sequencer, name="sequencer", profile=design.profile), "stub.v": stub_text(design)}
+    master = Dispatcher(design) if design.pulsed else Sequencer(design)
+    texts = {**emit(master, name="master", profile=design.profile), "stub.v": stub_text(design)}
     reset = "rst_n" if design.profile == "asic" else "rst"
-    ports = {name: len(value) for name, (value, _) in flat_ports(sequencer).items() if name.startswith("arr_")}
+    ports = {name: len(value) for name, (value, _) in flat_ports(master).items() if name.startswith("arr_")}
     wires = [f"  wire [{width - 1}:0] {name};" for name, width in ports.items()]
     connected = ", ".join(f".{pin}({pin})" for pin in ["clk", reset, *ports])
-    cells = [f"  {module} {place} ({connected});" for module, place in (("sequencer", "us"), (stub_name(design), "it"))]
+    cells = [f"  {module} {place} ({connected});" for module, place in (("master", "us"), (stub_name(design), "it"))]
     texts["tile.v"] = "\n".join([f"module tile (input wire clk, input wire {reset});", *wires, *cells, "endmodule\n"])
     for file, text in texts.items():
         (tmp_path / file).write_text(text)

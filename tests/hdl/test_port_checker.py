@@ -5,7 +5,7 @@ from amaranth.sim import Simulator
 
 from crosstrain_hdl.emit import emit, flat_ports
 from crosstrain_hdl.port_checker import PortChecker
-from crosstrain_model.design import Array, Design, Pulse
+from crosstrain_model.design import Array, Bus, Design, Pulse
 from crosstrain_model.port import ABORT_TAG, INTERLOCK_CYCLES, ArrayId, Op, Status, port_signals
 from crosstrain_model.port_rules import CODES, RULES
 
@@ -281,3 +281,87 @@ def test_emitted_text_does_the_same(bench, profile):
         assert text == bench.record(dut, stimulus, profile=profile)
         seen.append(text[-1])
     assert len(set(seen)) == 2
+
+
+# --- several open commands ---------------------------------------------------------------------------------------
+
+SEVERAL = Design(scheme="agad", array=Array(rows=5, columns=4, lanes=2), pulse=TILE.pulse, bus=Bus(outstanding=3))
+
+
+def train(tag, **fields):
+    return command(Op.TRAIN, tag, cmd_array=ArrayId.A, **fields)
+
+
+def row(tag, **fields):
+    return command(Op.READ_ROW, tag, cmd_array=ArrayId.A, cmd_row=2, **fields)
+
+
+def hit(rows, columns=ALL, last=0, **more):
+    return slot(columns, last=last, slot_rows=rows, **more)
+
+
+PAUSE = pause(2)
+
+LEGAL_SEVERAL = {
+    "trains and a read between": [
+        *START, train(0), row(1) | hit(1), train(2), {}, hit(0, 0, last=1, slot_ready=0), hit(0, 0, last=1),
+        *PAUSE, done(0, pulses=2), hit(31, last=1), adc(), adc(last=1), done(1), done(2, pulses=1), {},
+    ],
+    "rows of pulses among trains": [
+        *START, train(0), command(Op.PROGRAM, 1, cmd_row=3), hit(7, last=1), *PAUSE, slot(3), *PAUSE, slot(1, last=1),
+        done(0, pulses=1), *PAUSE, done(1, pulses=3), {},
+    ],
+    "words of two reads": [
+        *START, row(0), row(1), adc(), adc(last=1), done(0), adc(), adc(last=1), done(1), {},
+    ],
+    "a command that ended early": [
+        *START, train(0), train(1), hit(3, slot_ready=0), hit(3, slot_ready=0) | done(0, Status.VERIFY), hit(9, last=1),
+        *PAUSE, done(1, pulses=1), {},
+    ],
+    "abort of all": [
+        *START, train(0), row(1), train(2), hit(3), *PAUSE, hit(3, slot_ready=0), ABORT, {},
+        done(0, Status.ABORTED, 1), done(1, Status.ABORTED), done(2, Status.ABORTED), ABORTED,
+        train(3), hit(1, last=1), *PAUSE, done(3, pulses=1), {},
+    ],
+}  # fmt: skip
+
+BROKEN_SEVERAL = {
+    "CMD_OUTSTANDING": [[*START, train(0), train(1), row(2), row(3)]],
+    "SLOT_STABLE": [
+        [*START, train(0), train(1), hit(1, slot_ready=0), hit(2)],
+        [*START, train(0), train(1), hit(1, slot_ready=0), {}, hit(1)],
+    ],
+    "SLOT_COMMAND": [
+        [*START, row(0), hit(1)],
+        [*START, train(0), train(1), hit(1, last=1), *PAUSE, hit(1, last=1), *PAUSE, hit(1)],
+    ],
+    "SLOT_EMPTY": [
+        [*START, command(Op.PROGRAM, 0), slot(0)],
+        [*START, command(Op.PROGRAM, 0), hit(1)],
+    ],
+    "SLOT_POLARITY": [[*START, train(0), command(Op.PROGRAM, 1), hit(1, last=1), *PAUSE, slot(3, direction=1)]],
+    "SLOT_OVERLAP": [[*START, train(0), train(1), hit(1, last=1), {}, hit(1)]],
+    "ADC_COUNT": [
+        [*START, row(0), row(1), adc(), adc(last=1), adc()],
+        [*START, row(0), row(1), adc(), adc()],
+    ],
+    "DONE_TAG": [[*START, train(0), row(1), adc(), adc(last=1), done(1)]],
+    "DONE_PULSES": [[*START, train(0), hit(1, last=1), *PAUSE, done(0, pulses=4)]],
+    "DONE_EARLY": [
+        [*START, train(0), row(1), hit(1), *PAUSE, done(0, pulses=1)],
+        [*START, train(0), row(1), ABORT, ABORTED],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LEGAL_SEVERAL)
+def test_several_open_commands_break_nothing(name):
+    assert watch(LEGAL_SEVERAL[name], SEVERAL) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [(name, place) for name in BROKEN_SEVERAL for place in range(len(BROKEN_SEVERAL[name]))]
+)
+def test_a_rule_broken_among_several_is_named(name, place):
+    first, names = watch(BROKEN_SEVERAL[name][place], SEVERAL)
+    assert (first, names) == (CODES[name], [name])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from crosstrain_model.design import Array, Design, Formats, Update
+from crosstrain_model.design import Array, Bus, Design, Formats, Update
+from crosstrain_model.design_gradient import Train
 from crosstrain_model.port import (
     ABORT_TAG,
     LAST_TAG,
@@ -16,8 +17,10 @@ from crosstrain_model.port import (
     adc_words,
     code_bits,
     dac_words,
+    outstanding,
     port_signals,
     row_bits,
+    train_array,
 )
 from crosstrain_model.port_rules import CODES, RULES
 
@@ -92,3 +95,24 @@ def test_the_page_has_the_table_and_the_rules_as_they_are():
         assert f"| {rule.code} | {rule.name} | {rule.side} | {rule.text} |" in text
     for kind, member in itertools.chain.from_iterable([[(kind, m) for m in kind] for kind in (Op, ArrayId, Status)]):
         assert f"| {member.value} | {member.name} |" in text, kind
+
+
+@pytest.mark.parametrize(("scheme", "array"), [("sgd", "W"), ("agad", "A")])
+def test_trains_have_rows_and_several_open_commands(scheme, array):
+    design = Design(scheme=scheme, array=Array(rows=13, columns=7, lanes=3), bus=Bus(outstanding=6))
+    pins = widths(design)
+    assert pins.pop("slot_rows") == 13
+    assert pins.keys() == widths(ODD).keys()
+    assert (outstanding(design), train_array(design).name) == (6, array)
+    assert outstanding(ODD) == 1
+
+
+def test_a_train_of_the_longest_can_report_its_slots():
+    assert 4 * Train(slots=63).slots < 2**PULSES_BITS
+
+
+def test_the_page_has_the_pins_of_trains():
+    known = {signal.name: signal for signal in port_signals(Design())}
+    for signal in port_signals(Design(scheme="agad")):
+        if known.get(signal.name) != signal:
+            assert f"| `{signal.name}` | {signal.direction} | {signal.width} | {signal.doc} |" in PAGE.read_text()
