@@ -168,7 +168,8 @@ class Pulse(wiring.Component):
                 with m.If(self.t_pulses == 0):  # a single device row without a raise
                     m.d.sync += direction.eq(RESET)
                 with m.Else():
-                    m.d.comb += self.t_valid.eq(~self.pacing | self.cancel)
+                    # Where commands queue at the array the next is offered at once: its slots wait, not it.
+                    m.d.comb += self.t_valid.eq(1 if self.design.pulsed else ~self.pacing | self.cancel)
                 with m.If(self.t_valid & self.t_ready):
                     m.next = "SLOTS"
                     with m.If(self.cancel):

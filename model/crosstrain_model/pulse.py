@@ -14,7 +14,8 @@ So SET and RESET never meet in one command, let alone on one column (the phases 
     width       min(max(width register, 1), pulse.width_limit)                 cycles, of every pulse of the phase
     slots       the next is offered width + guard cycles after one was taken, or later
     phases      the next command is offered width + guard cycles after the last slot was taken, or later, and not before
-                the completion of the command before it
+                the completion of the command before it; where the array holds several commands (pulse trains) it
+                is offered at once, and its first slot waits that long
 
 The ledger: issued = delivered + aborted + failed + unknown, once no command is unfinished. A command of n pulses ends
 with used = min(pulses reported, n) and
