@@ -109,9 +109,12 @@ def needs(tile):
         "memories": memories(tile),
     }
     if design.transfers:
-        span = int(cycles * design.transfer.every)
+        every = design.transfer.every
+        span = int(cycles * every)
         least = -(-array.columns // span)
         found |= {"lanes": array.lanes, "groups": array.groups, "cycles_per_transfer": span, "least_lanes": least}
+        # A read ends with its last word, long after its conversion: up to there trains and pulses are commanded ahead.
+        found |= {"outstanding": design.bus.outstanding, "most_open": every + 4}
     return found
 
 
@@ -120,6 +123,7 @@ def print_needs(found):
     said = "{scheme}: {stream_codes} codes a beat, a vector comes in {input_cycles} of {cycles_per_vector:.1f} cycles"
     if "groups" in found:
         said += "; {lanes} lanes, {groups} groups of a row in {cycles_per_transfer} cycles ({least_lanes} lanes fit)"
+        said += "; {outstanding} commands open ({most_open} can be of use)"
     print(said.format(**found))
     for unit, sizes in found["memories"].items():
         words = ", ".join(f"{number} of {size}" for size, number in sizes.items())
