@@ -106,8 +106,7 @@ def array_model_text(design):
 def smoke_text(design, ports):
     """Verilog of the smoke test, expected numbers included."""
     table, reset = register_table(design), reset_port(design.profile)
-    wanted = expected_of_train(design) if design.pulsed else expected(design)
-    names = {register.name for register in table}
+    wanted = expected_of_train(design, table) if design.pulsed else expected(design)
     period = period_ps(design.clock_mhz)
     array = {signal.name for signal in port_signals(design)}
     status = find(table, "STATUS")
@@ -134,7 +133,7 @@ def smoke_text(design, ports):
         d_code=-1,
         update_x=_hex(User(op=FrameOp.UPDATE_X, exponent=127)),
         pulsed=design.pulsed,
-        settings={name: value for name, value in STRONGEST.items() if name in names},
+        settings=settings(design, table),
         update_d=_hex(User(op=FrameOp.UPDATE_D)),
         program=_hex(User(op=FrameOp.PROGRAM)),
         read_row=_hex(User(op=FrameOp.READ_ROW)),
@@ -151,52 +150,16 @@ def x_code(design):
     return 2 ** (design.formats.x - 1) - 1
 
 
-STRONGEST = {"PROGRAM_EVERY": 0, "TRAIN_RATE": 2**15 - 1, "TRANSFER_EVERY": 1, "THRESHOLD": 1, "WARMUP": 0}
-"""Registers that the smoke test sets, where a design has them: of trains, every coincidence happens."""
+STRONGEST = {"TRAIN_RATE": 2**15 - 1, "TRANSFER_EVERY": 1, "THRESHOLD": 1, "WARMUP": 0}
+"""Registers with which one vector fires the strongest train and moves the weights of a row; THRESHOLD is theta."""
 
 
-def expected_of_train(design):
-    """The same for a vector of full-scale x in the first and the last row and d = -1, whose train is the strongest.
-
-    Its slots are all filled, up to rounding of the probabilities, which the rule of `scale` and the streams decide.
-    """
-    rows, columns = design.array.rows, design.array.columns
-    model = GradientController(design)
-    model.configure(**{name.lower(): STRONGEST[name] for name in STRONGEST if find_name(design, name)})
-    x = np.zeros(rows, np.int32)
-    x[[0, -1]] = x_code(design)
-    array = _Counting(design)
-    events = model.update(x, 127, np.full(columns, -1), 0, array)
-    slots = sum(len(event.rows) for event in events if isinstance(event, TrainEvent))
-    return {"pulses": slots, "weights": array.weights.tolist()}
-
-
-class _Counting:
-    """The behavioural array: what `GradientController` drives, with integers for conductances."""
-
-    def __init__(self, design):
-        self.design = design
-        self.a, self.weights = (np.zeros((design.array.rows, design.array.columns), np.int64) for _ in range(2))
-
-    def train(self, x_bits, d_bits, x_sign, d_sign):
-        trained = self.a if self.design.transfers else self.weights
-        both = x_bits[:, None] & d_bits[None, :]
-        hits = np.array([[int(word).bit_count() for word in row] for row in both])
-        trained -= hits * np.multiply.outer(x_sign.astype(np.int64), d_sign.astype(np.int64))
-        return int(hits.sum())
-
-    def read_row(self, row):
-        half = 1 << (self.design.formats.adc - 1)
-        return np.clip(self.a[row], -half, half - 1)
-
-    def program_row(self, row, counts):
-        self.weights[row] += counts
-        return int(np.abs(counts).sum())
-
-
-def find_name(design, name):
-    """Whether a design has a register of that name."""
-    return any(register.name == name for register in register_table(design))
+def settings(design, table):
+    """Registers that the smoke test writes: {name: value}."""
+    if not design.pulsed:
+        return {"PROGRAM_EVERY": 0}
+    words = STRONGEST | ({"THRESHOLD": 0} if design.update.threshold_power_of_two else {})
+    return {register.name: words[register.name] for register in table if register.name in words}
 
 
 def expected(design):
@@ -214,12 +177,57 @@ def expected(design):
     return {"pulses": pulses * devices * array.columns * min(array.rows, 2), "weights": weights}
 
 
+def expected_of_train(design, table):
+    """The same with pulse trains, in whose place slots are counted.
+
+    Of the train almost all slots are filled: the rule of `scale` and the streams decide, as model and hardware start.
+    """
+    rows, columns = design.array.rows, design.array.columns
+    model = GradientController(design)
+    model.configure(**{name.lower(): STRONGEST[name] for name in settings(design, table)})
+    x = np.zeros(rows, np.int32)
+    x[[0, -1]] = x_code(design)
+    array = _Counting(design)
+    events = model.update(x, 127, np.full(columns, -1), 0, array)
+    slots = sum(len(event.rows) for event in events if isinstance(event, TrainEvent))
+    return {"pulses": slots, "weights": array.read(array.weights).tolist()}
+
+
+class _Counting:
+    """The behavioural array: what `GradientController` drives, with integers for conductances."""
+
+    def __init__(self, design):
+        self.design = design
+        self.a, self.weights = (np.zeros((design.array.rows, design.array.columns), np.int64) for _ in range(2))
+
+    def train(self, x_bits, d_bits, x_sign, d_sign):
+        trained = self.a if self.design.transfers else self.weights
+        both = x_bits[:, None] & d_bits[None, :]
+        hits = np.array([[int(word).bit_count() for word in row] for row in both])
+        trained -= hits * np.multiply.outer(x_sign.astype(np.int64), d_sign.astype(np.int64))
+        return int(hits.sum())
+
+    def read(self, cells):
+        """Codes of a read."""
+        half = 1 << (self.design.formats.adc - 1)
+        return np.clip(cells, -half, half - 1)
+
+    def read_row(self, row):
+        return self.read(self.a[row])
+
+    def program_row(self, row, counts):
+        self.weights[row] += counts
+        return int(np.abs(counts).sum())
+
+
 def limit_cycles(design):
     """Clock cycles after which the smoke test has failed: ten times what its parts take, and some."""
-    array, pulse = design.array, design.pulse
-    slot = max(pulse.width_set, pulse.width_reset) + pulse.guard
+    array, pulse, train = design.array, design.pulse, design.train
+    slots = 4 * (design.update.max_pulses + 1) * (max(pulse.width_set, pulse.width_reset) + pulse.guard)
+    if design.pulsed:
+        slots += 4 * train.slots * (train.width + train.guard)
     sweeps = 8 * array.rows * array.groups + 8 * (array.rows + array.columns)
-    return min(10 * (sweeps + 4 * slot * (design.update.max_pulses + 1) + 1000), 2**31 - 1)
+    return min(10 * (sweeps + slots + 1000), 2**31 - 1)
 
 
 def _packed(codes):
