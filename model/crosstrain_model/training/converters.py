@@ -30,6 +30,7 @@ al. 2024: lambda_H = lambda n_s n_r / (gamma0 delta_W), with lambda = rate / (we
 
 from __future__ import annotations
 
+import importlib.util
 import math
 
 import numpy as np
@@ -41,24 +42,40 @@ from crosstrain_model.transfer import theta_of
 
 Codes = npt.NDArray[np.int16]
 Exponents = npt.NDArray[np.int16]
+COMPILED = importlib.util.find_spec("numba") is not None
+"""Whether float32 arrays are converted by `converter_kernels.py`, to the same codes."""
+_DIVERGED = "activations or gradients are not finite: the training diverged; lower train.rate"
 GAMMA0 = 100.0
 """gamma0, the accumulation length of a transfer; half the 200 of Rasch et al. 2024, with which digits learnt better."""
 
 
 def to_codes(values: npt.ArrayLike, bits: int) -> tuple[Codes, Exponents]:
     """Quantise float vectors of shape (vectors, length) to codes of `bits` bits and one exponent per vector."""
+    q = 2 ** (bits - 1) - 1
+    if COMPILED and isinstance(values, np.ndarray) and values.dtype == np.float32:
+        from crosstrain_model.training import converter_kernels
+
+        codes, exponents = np.empty(values.shape, np.int16), np.empty(len(values), np.int16)
+        if not converter_kernels.to_codes(np.ascontiguousarray(values), float(q), codes, exponents):
+            raise UserError(_DIVERGED)
+        return codes, exponents
     v = np.asarray(values, dtype=np.float64)
     if not np.isfinite(v).all():
-        raise UserError("activations or gradients are not finite: the training diverged; lower train.rate")
-    q = 2 ** (bits - 1) - 1
+        raise UserError(_DIVERGED)
     mantissa, exponent = np.frexp(np.abs(v).max(axis=1) / q)
     exponent = np.clip(exponent - (mantissa == 0.5), -128, 127)
-    codes = np.clip(np.rint(np.ldexp(v, -exponent[:, None])), -q, q)
-    return codes.astype(np.int16), exponent.astype(np.int16)
+    rounded = np.clip(np.rint(np.ldexp(v, -exponent[:, None])), -q, q)
+    return rounded.astype(np.int16), exponent.astype(np.int16)
 
 
 def from_codes(codes: npt.ArrayLike, exponents: Exponents, unit: float) -> npt.NDArray[np.float32]:
     """ADC codes, shape (vectors, length), to floats: code * unit * 2^exponent."""
+    if COMPILED and isinstance(codes, np.ndarray) and codes.dtype == np.int64:
+        from crosstrain_model.training import converter_kernels
+
+        out = np.empty(codes.shape, np.float32)
+        converter_kernels.from_codes(np.ascontiguousarray(codes), exponents, unit, out)
+        return out
     scaled = np.asarray(codes, dtype=np.float64) * unit
     return np.ldexp(scaled, exponents.astype(np.int32)[:, None]).astype(np.float32)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from crosstrain_model.design import Design, Formats, Update
 from crosstrain_model.errors import UserError
+from crosstrain_model.training import converters
 from crosstrain_model.training.converters import from_codes, rate_registers, to_codes
 
 
@@ -53,6 +54,30 @@ def test_codes_back_to_floats_are_exact_for_powers_of_two():
     back = from_codes(np.array([[3, -5], [7, 0]]), np.array([-2, 3], dtype=np.int16), 0.5)
     assert back.tolist() == [[0.375, -0.625], [28.0, 0.0]]
     assert back.dtype == np.float32
+
+
+def test_compiled_conversions_are_the_definition(monkeypatch):
+    """Every magnitude of float32, rows of zeros and of one value, exact powers of two, and the clamped exponents."""
+    draw = np.random.default_rng(1)
+    values = np.ldexp(draw.standard_normal((400, 13)), draw.integers(-150, 120, (400, 1))).astype(np.float32)
+    values[:4] = [[0.0], [-0.0], [127.0], [-128.0]]
+    values[4:7] = [[np.finfo(np.float32).max], [np.finfo(np.float32).tiny], [np.finfo(np.float32).smallest_subnormal]]
+    values[7:200] *= draw.random((193, 13)) < 0.3
+    sums, powers = draw.integers(-(2**40), 2**40, (400, 13)), draw.integers(-128, 80, 400).astype(np.int16)
+    assert converters.COMPILED
+    for bits in (2, 8, 12):
+        made = to_codes(values, bits)
+        back = from_codes(sums, powers, 0.3 / 2**20)
+        with monkeypatch.context() as plain:
+            plain.setattr(converters, "COMPILED", False)
+            wanted = to_codes(values, bits)
+            assert np.array_equal(back, from_codes(sums, powers, 0.3 / 2**20))
+        assert [a.dtype for a in made] == [a.dtype for a in wanted] == [np.int16, np.int16]
+        assert all(np.array_equal(a, b) for a, b in zip(made, wanted, strict=True))
+    for bad in (np.nan, np.inf, -np.inf):
+        values[399, 12] = bad
+        with pytest.raises(UserError, match="diverged"):
+            to_codes(values, 8)
 
 
 @pytest.mark.parametrize("accumulator", [8, 16, 32])
