@@ -122,7 +122,7 @@ def print_needs(found):
     """In words."""
     said = "{scheme}: {stream_codes} codes a beat, a vector comes in {input_cycles} of {cycles_per_vector:.1f} cycles"
     if "groups" in found:
-        said += "; {lanes} lanes, {groups} groups of a row in {cycles_per_transfer} cycles ({least_lanes} lanes fit)"
+        said += "; {lanes} lanes, {groups} groups a row in {cycles_per_transfer} cycles (at least {least_lanes} lanes)"
         said += "; {outstanding} commands open ({most_open} can be of use)"
     print(said.format(**found))
     for unit, sizes in found["memories"].items():
