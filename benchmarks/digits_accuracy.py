@@ -17,7 +17,8 @@ from crosstrain_model.design_file import load_design
 from crosstrain_model.training.plan import Plan
 from crosstrain_model.training.run import Run
 
-BAR, BAR_PULSED = 2.0, 3.0
+BARS = {"mp": 2.0, "agad": 3.0}
+"""Points that a scheme may lose; the others are there to be compared with."""
 
 
 def main() -> int:
@@ -28,7 +29,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
-    bar = BAR_PULSED if load_design(args.design).pulsed else BAR
+    bar = BARS.get(load_design(args.design).scheme, 100.0)
     rows = []
     for seed in args.seeds:
         design = load_design(args.design, [f"seed={seed}"])
