@@ -40,9 +40,14 @@ async def registers(dut: Any) -> None:
         await call(driver.irq_clear, "refused")
     half_word = resume(bench.transport.write_register)
     same("half a word is refused", await refused(half_word, 0x150, 5, 2), True)
+    await call(driver.irq_enable, "frame_error")
+    same("irq before the frame", int(dut.irq.value), 0)
     await bench.transport.send([0], User(op=FrameOp.PROGRAM).word())
     await call(driver.wait_idle, bench.polls)
     same("a PROGRAM frame is an error", "frame_error" in await call(driver.irq_status), True)
+    same("irq after the frame", int(dut.irq.value), 1)
+    await call(driver.irq_clear)
+    same("irq after clearing", int(dut.irq.value), 0)
 
 
 async def train_and_read(dut: Any, name: str, gaps: float, count: int, **settings: int) -> None:

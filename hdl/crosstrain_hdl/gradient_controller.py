@@ -207,7 +207,7 @@ class GradientController(wiring.Component):
             ]
 
     def _status(self, m, *, registers, frames, dispatcher, results, **rest):
-        """STATUS and the events of IRQ_STATUS."""
+        """STATUS, the events of IRQ_STATUS, and the interrupt."""
         quiet, idle = Signal(), Signal()
         working = self._coming | dispatcher.busy
         rows = 0  # rows wait for their pulses
@@ -222,6 +222,7 @@ class GradientController(wiring.Component):
                 registers.irq_status_lost_read.eq(transfer.lost),
             ]
         m.d.comb += [
+            self.irq.eq(registers.irq),
             quiet.eq(~working),
             idle.eq(quiet & ~frames.busy & ~results.busy),
             frames.quiet.eq(quiet),
