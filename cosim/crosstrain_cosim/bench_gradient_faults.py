@@ -26,6 +26,8 @@ async def settle(bench: GradientBench) -> dict[str, int]:
     bench.check_ledger(counters)
     if bench.whole:
         bench.reference.adopt(state, bench.arrays)
+    else:
+        bench.reference.forget()
     return counters
 
 

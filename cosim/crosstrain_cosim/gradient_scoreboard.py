@@ -169,6 +169,10 @@ class GradientReference(Reference):
                 if getattr(arrays, name) is not None:
                     getattr(self.arrays, name).restore(getattr(arrays, name).state())
         self.model.ledger = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Expect no more of what never came: commands that were dropped before the array was offered them."""
         for queue in self.queues.values():
             queue.clear()
 
