@@ -1,0 +1,161 @@
+"""Whole controllers with in-memory gradients: green on the pins, in every lane, in lockstep; red on broken Verilog."""
+
+import numpy as np
+import pytest
+
+from crosstrain_cosim.gradient_lockstep import RtlGradientTile
+from crosstrain_cosim.lanes import compare_lanes
+from crosstrain_cosim.regression import GAPS, compiled_result
+from crosstrain_cosim.simulators import run_bench
+from crosstrain_cosim.stations import GRADIENT_BENCHES, controller_unit
+from crosstrain_hdl.generate import rtl_files
+from crosstrain_model.design_file import load_design
+from crosstrain_model.gradient_tile import GradientTile
+
+FINE = ["formats.fraction=4", "formats.accumulator=18", "update.threshold=300"]
+DESIGNS = {
+    "agad": ("agad-8", ["transfer.every=1", "transfer.warmup=1"]),
+    "c-ttv2": (
+        "c-ttv2-8",
+        ["array.rows=13", "array.columns=7", "array.lanes=3", "profile=asic", "transfer.column_chopper=random",
+         "transfer.flip_probability=20000", "ledger=true", *FINE],
+    ),
+    "sgd": ("sgd-8", ["array.rows=5", "array.columns=4", "array.lanes=2", "random.generator=xoshiro128++"]),
+}  # fmt: skip
+"""8 x 8; 13 x 7 in three lanes with column choppers; 5 x 4 without transfers, other random words."""
+
+
+def design(name):
+    return load_design(*DESIGNS[name])
+
+
+def run(name, *, only="", broken=None):
+    made = design(name)
+    unit = controller_unit(made)
+    texts = broken(unit.texts) if broken else unit.texts
+    return run_bench(
+        "icarus", texts=texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(made), only=only
+    )
+
+
+SHARE = {
+    "agad": ("at_random_back_to_back", "seeds_and_state", "aborts"),
+    "c-ttv2": ("eager_with_gaps", "faulty_array", "reset_in_mid_run"),
+    "sgd": ("registers", "at_random_with_gaps", "interlock"),
+}
+"""Tests that each design runs here, all nine together: `crosstrain cosim` runs all of any."""
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_on_icarus(name):
+    result = run(name, only="|".join(SHARE[name]))
+    assert result.ok, result.messages
+    assert result.tests == len(SHARE[name])
+    assert controller_unit(design(name)).controller_benches == GRADIENT_BENCHES
+
+
+BROKEN = [
+    ("sweep", "k_warm", "at_random_back_to_back"),
+    ("transfer", "c_counts", "at_random_back_to_back"),
+    ("pulse_train", "raises", "at_random_back_to_back"),
+    ("pulse", "t_amplitude", "at_random_back_to_back"),
+    ("registers", "irq", "registers"),
+    ("dispatcher", "arr_prog_enable", "interlock"),
+]
+
+
+@pytest.mark.parametrize(("module", "net", "test"), BROKEN)
+def test_broken_verilog_turns_red(invert, module, net, test):
+    result = run("agad", only=test, broken=lambda texts: invert(texts, f"agad_8_{module}", net))
+    assert not result.ok
+    assert result.failed > 0
+    assert result.messages
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_lanes_agree(name):
+    events, found = compare_lanes(design(name), seed=7, count=60, lanes=("model", "compiled"))
+    assert events > 40
+    assert found == []
+
+
+def test_compiled_lane_equals_the_model_whatever_the_gaps():
+    result = compiled_result(design("agad"), seed=4, count=60)
+    assert result.ok, result.messages
+    assert result.tests == len(GAPS)
+
+
+def steps(made, count, seed=1):
+    """Batches of codes and exponents with many zeros, and vectors that are all zero."""
+    rng = np.random.default_rng(seed)
+    rows, columns = made.array.rows, made.array.columns
+    for _ in range(count):
+        x = rng.integers(-128, 128, (6, rows)) * (rng.random((6, rows)) < 0.6)
+        d = rng.integers(-128, 128, (6, columns)) * (rng.random((6, columns)) < 0.6)
+        d[rng.random(6) < 0.1] = 0
+        yield x, rng.integers(-11, -8, 6), d, rng.integers(-11, -8, 6)
+
+
+def learn(tile, batches):
+    answers = []
+    for x, ex, d, ed in batches:
+        answers += [tile.forward(x), tile.backward(d)]
+        tile.accumulate(x, ex, d, ed)
+        answers.append(tile.program())
+    return answers
+
+
+def equal(left, right):
+    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in zip(left, right, strict=True))
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_verilog_and_model_take_the_same_steps(name):
+    made = design(name)
+    rtl, model = RtlGradientTile(made, seed=5, tile=2), GradientTile(made, seed=5, tile=2)
+    weights = np.random.default_rng(1).integers(-2**12, 2**12, (made.array.rows, made.array.columns))
+    for tile in (rtl, model):
+        tile.array.load_weights(weights)  # into the Verilog's array alone
+    batches = list(steps(made, 30))
+    answers = learn(rtl, batches)
+    assert equal(answers, learn(model, batches))
+    assert sum(step.pulses for step in answers[2::3]) > 30
+    assert sum(step.mismatches for step in answers[2::3]) == 0
+    mine, theirs = rtl.state(), model.state()
+    assert mine.keys() == theirs.keys()
+    assert [name for name in mine if not np.array_equal(mine[name], theirs[name])] == []
+    assert rtl.updates == model.updates > 0
+    assert rtl.found == 0
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_restored_tile_has_the_same_future(name):
+    made = design(name)
+    batches = list(steps(made, 16))
+    whole = RtlGradientTile(made, seed=5, tile=1)
+    learn(whole, batches[:7])
+    middle = whole.state()
+    later = learn(whole, batches[7:])
+    again = RtlGradientTile(made, seed=5, tile=1)
+    again.restore(middle)
+    assert equal(later, learn(again, batches[7:]))
+    assert whole.found == again.found == 0
+
+
+def test_registers_reach_both_sides():
+    made = design("agad")
+    tiles = RtlGradientTile(made, seed=1, tile=0), GradientTile(made, seed=1, tile=0)
+    for tile in tiles:
+        tile.configure(threshold=500, transfer_every=3, train_rate=300, leak=3, chopper_period=3)
+    batches = list(steps(made, 12))
+    assert equal(*(learn(tile, batches) for tile in tiles))
+    assert tiles[0].found == 0
+
+
+def test_wrong_verilog_is_counted_and_named(capsys, invert):
+    made = design("sgd")
+    wrong = invert(rtl_files(made), "sgd_8_pulse_train", "raises")
+    tile = RtlGradientTile(made, seed=1, tile=0, rtl=wrong)
+    answers = learn(tile, list(steps(made, 4)))
+    assert sum(step.mismatches for step in answers[2::3]) > 0
+    assert "first divergence: tile 0, pass 0, conductance of W" in capsys.readouterr().err
