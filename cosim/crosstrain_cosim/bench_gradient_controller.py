@@ -47,6 +47,7 @@ async def registers(dut: Any) -> None:
     same("a PROGRAM frame is an error", "frame_error" in await call(driver.irq_status), True)
     same("irq after the frame", int(dut.irq.value), 1)
     await call(driver.irq_clear)
+    same("events after clearing", await call(driver.irq_status), set())
     same("irq after clearing", int(dut.irq.value), 0)
 
 
