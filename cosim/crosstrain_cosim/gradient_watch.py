@@ -6,8 +6,10 @@ import dataclasses
 from typing import Any
 
 from crosstrain_cosim.register_watch import Registers
+from crosstrain_model.chopper import chopper_words
 from crosstrain_model.gradient_controller import REGISTERS
-from crosstrain_model.registers_gradient import STREAM_WORDS, STREAMS, chopper_words
+from crosstrain_model.random_streams import STREAMS
+from crosstrain_model.registers_gradient import STREAM_WORDS
 
 ROW_PULSES = ("WIDTH_SET", "WIDTH_RESET", "GUARD", "AMPLITUDE_SET", "AMPLITUDE_RESET")
 TRAINS = ("TRAIN_WIDTH", "TRAIN_GUARD", "TRAIN_AMPLITUDE")

@@ -11,9 +11,11 @@ from crosstrain_hdl.emit import emit, flat_ports, reset_port
 from crosstrain_hdl.generate import rtl_files
 from crosstrain_hdl.port_checker import PortChecker
 from crosstrain_hdl.tops import controller
+from crosstrain_model.chopper import chopper_words
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import resolve_toml
-from crosstrain_model.registers_gradient import STREAMS, chopper_words, streams
+from crosstrain_model.random_streams import STREAMS
+from crosstrain_model.registers_gradient import streams
 
 CLASSES = {
     "outer_product": "OuterProduct",

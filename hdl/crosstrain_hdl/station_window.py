@@ -9,7 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.window import walk
-from crosstrain_model.registers_gradient import STREAM_WORDS, STREAMS, chopper_words, streams
+from crosstrain_model.chopper import chopper_words
+from crosstrain_model.random_streams import STREAMS
+from crosstrain_model.registers_gradient import STREAM_WORDS, streams
 
 PAIRS = {"stream": "STREAM_INDEX and STREAM_DATA", "chopper": "CHOPPER_INDEX and CHOPPER_DATA"}
 """Kinds of window, and their registers."""

@@ -26,7 +26,7 @@ def sweep_cycles(design: Design) -> int:
 def cycles_per_vector(design: Design) -> int:
     """Clock cycles that a vector takes at most, reset values assumed.
 
-    Digital accumulation: a vector without zeros, one visit per row and group, with no bubble.  Pulse trains: the time of
+    Digital accumulation: a vector without zeros, one visit per row and group, with no bubble.  Trains: the time of
     the array, two phases (four where a macro cannot mix polarities) of l_max slots; transfers come on top.
     """
     if not design.pulsed:

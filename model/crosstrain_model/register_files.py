@@ -12,13 +12,15 @@ from typing import Any
 import jinja2
 
 from crosstrain_model import __version__
+from crosstrain_model.chopper import chopper_words
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.frames import result_bits, slot_bits
 from crosstrain_model.port import Status
+from crosstrain_model.random_streams import STREAMS
 from crosstrain_model.register import Register
 from crosstrain_model.registers import TOTALS, counters, register_table, touched_words
-from crosstrain_model.registers_gradient import STATE_WINDOWS, STREAM_WORDS, STREAMS, chopper_words, streams
+from crosstrain_model.registers_gradient import STATE_WINDOWS, STREAM_WORDS, streams
 
 
 def register_files(design: Design) -> dict[str, str]:

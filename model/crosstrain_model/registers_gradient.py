@@ -8,11 +8,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from crosstrain_model.chopper import chopped, chopper_words
 from crosstrain_model.design import Design
+from crosstrain_model.random_streams import STREAMS
 from crosstrain_model.register import Field, Register
+from crosstrain_model.scale import ScaleSettings
 
-STREAMS = ("rows", "columns", "choppers", "rounding")
-"""Random streams, in the numbering of STREAM_INDEX."""
 STREAM_WORDS = 4
 """Words of 32 bits that STREAM_INDEX counts per stream; an LFSR has the first alone, the others read 0."""
 MEMORIES = ("H", "P", "P_ref")
@@ -34,15 +35,7 @@ def cell_bits(design: Design) -> int:
 
 def streams(design: Design) -> tuple[str, ...]:
     """The streams that a design has."""
-    chopped = design.transfers and "random" in (design.row.chopper, design.transfer.column_chopper)
-    return ("rows", "columns", *(("choppers",) if chopped else ()))
-
-
-def chopper_words(design: Design) -> int:
-    """Words of 32 chopper signs: first those of the rows, then those of the columns; 0 without choppers."""
-    rows = -(-design.array.rows // 32) if design.row.chopper != "none" else 0
-    columns = -(-design.array.columns // 32) if design.transfer.column_chopper != "none" else 0
-    return rows + columns if design.transfers else 0
+    return ("rows", "columns", *(("choppers",) if chopped(design, "random") else ()))
 
 
 def events(common: tuple[Field, ...]) -> tuple[Field, ...]:
@@ -69,8 +62,6 @@ def registers(design: Design) -> Iterator[Register]:
 
 
 def _train_settings(design: Design) -> Iterator[Register]:
-    from crosstrain_model.scale import ScaleSettings
-
     train, scale = design.train, ScaleSettings.of(design)
     yield Register(
         name="TRAIN_RATE", offset=0x140, kind="setting", width=16, signed=True, reset=scale.rate,

@@ -4,9 +4,11 @@ import pytest
 from amaranth.sim import Simulator
 
 from crosstrain_hdl.station_window import StationWindow, station_windows
+from crosstrain_model.chopper import chopper_words
 from crosstrain_model.design import Array, Design, Formats
 from crosstrain_model.design_gradient import Random
-from crosstrain_model.registers_gradient import STREAM_WORDS, STREAMS, chopper_words, streams
+from crosstrain_model.random_streams import STREAMS
+from crosstrain_model.registers_gradient import STREAM_WORDS, streams
 
 DESIGNS = {
     "sgd": Design(name="a", scheme="sgd"),

@@ -2,11 +2,12 @@
 
 import pytest
 
+from crosstrain_model.chopper import chopper_words
 from crosstrain_model.design import Array, Design, Formats
 from crosstrain_model.design_gradient import Random, Transfer
 from crosstrain_model.register_files import driver_module, register_files
 from crosstrain_model.registers import counters, find, register_table
-from crosstrain_model.registers_gradient import STATE_WINDOWS, cell_bits, chopper_words, streams
+from crosstrain_model.registers_gradient import STATE_WINDOWS, cell_bits, streams
 
 FORMATS = Formats(fraction=4)
 DESIGNS = {
