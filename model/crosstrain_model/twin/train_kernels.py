@@ -4,7 +4,7 @@ Most cells of a train see no coincidence.  A row therefore walks, for each slot 
 columns that fire in that slot: work is per pulse, not per cell.  Pulses of many rows are named (device and word of
 noise) into a buffer, hashed together, and applied in order.  That order is the definition's on every device, for a
 train pulses one device in one direction only; and devices do not see each other.  Rows with more pulses than devices
-take the dense way, `pulse_row`.
+that fire take the dense way, `dense_kernels.py`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import carray
 from numba.cpython.unsafe.numbers import trailing_zeros
-from numba.extending import intrinsic
 
 from crosstrain_model.twin import context as at
 from crosstrain_model.twin import noise
+from crosstrain_model.twin.dense_kernels import LANES, SCRATCH, dense_row, in_order, ones
 from crosstrain_model.twin.kernels import (
     Array,
     absorb,
     compiled,
-    expand,
     mix,
     pulse_row,
     reference_row,
@@ -37,18 +36,10 @@ from crosstrain_model.twin.kernels import (
 
 BUFFER = 1024
 """Pulses of one direction that are named before they are applied (more where a row has more devices)."""
+DENSE = 1
+"""A row of more pulses than this times the device columns that fire takes the dense way."""
 PLACE, WORD = 0, 1
 """Rows of a buffer: number of the device (row by row), and word of its noise."""
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def ones(typingctx: Any, word: Any) -> Any:
-    """Population count of a uint64, as the one instruction that processors have for it."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
 
 
 @compiled
@@ -62,7 +53,12 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
     _keys_of_rows(context, counters[4], keys)
     # Two sets of devices: those that a row of positive sign SETs, and those that it RESETs (a row of negative sign SETs
     # the second and RESETs the first); in set-only pairs those that a row of positive, of negative sign SETs.
-    words, first, second = _devices_of_slots(context, d_bits, d_sign)
+    words, sides, first, second = _devices_of_slots(context, d_bits, d_sign)
+    fired = np.int64(0)
+    for c in range(width):
+        fired += words[c] != 0
+    firsts = seconds = in_order(words[:0], sides, -1)
+    scratch, extents = np.empty((SCRATCH, 0), dtype=np.int32), np.empty(65, dtype=np.int32)
     room = max(BUFFER, width)
     up, down = np.empty((2, room), dtype=np.uint32), np.empty((2, room), dtype=np.uint32)
     ups, downs, delivered = np.uint64(0), np.uint64(0), 0
@@ -72,8 +68,14 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
         if pulses == 0:
             continue
         delivered += pulses
-        if pulses > width:
-            _dense_row(context, r, word, d_bits, x_sign[r], d_sign, counters[4])
+        if pulses > DENSE * fired:
+            if scratch.shape[1] == 0:
+                firsts = in_order(words, sides, 0 if set_only else -1)
+                seconds = in_order(words, sides, 1) if set_only else firsts
+                scratch = np.empty((SCRATCH, width + LANES), dtype=np.int32)
+            order = firsts if x_sign[r] > 0 else seconds
+            turn = np.int32(0 if x_sign[r] > 0 else -1)
+            dense_row(context, r, word, order, turn, keys[r], scratch, extents)
             continue
         if max(ups, downs) + np.uint64(pulses) > np.uint64(room):
             _apply(context, up, ups, True)
@@ -132,9 +134,10 @@ def _keys_of_rows(context: Array, number: int, keys: Array) -> None:
 
 @compiled
 def _devices_of_slots(context: Array, d_bits: Array, d_sign: Array) -> Any:
-    """Bits of every device column, and device columns per slot, twice: [64, 1 + device columns], length first."""
+    """Bits of every device column, its set (0 or 1), and device columns per slot and set: [64, 1 + device columns],
+    length first."""
     wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
-    words = np.empty(width, dtype=np.uint64)
+    words, sides = np.empty(width, dtype=np.uint64), np.empty(width, dtype=np.uint8)
     first, second = np.empty((64, 1 + width), dtype=np.uint16), np.empty((64, 1 + width), dtype=np.uint16)
     first[:, 0] = 0
     second[:, 0] = 0
@@ -142,14 +145,15 @@ def _devices_of_slots(context: Array, d_bits: Array, d_sign: Array) -> Any:
         raised = d_sign[c] < 0  # by a row of positive sign
         bits = d_bits[c] if d_sign[c] != 0 else np.uint64(0)
         if wiring == at.SINGLE:
-            words[c] = bits
+            words[c], sides[c] = bits, np.uint8(not raised)
             _enlist(first if raised else second, bits, c)
         else:
             plus, minus = 2 * c, 2 * c + 1
             words[plus], words[minus] = bits, bits
+            sides[plus], sides[minus] = np.uint8(not raised), np.uint8(raised)
             _enlist(first, bits, plus if raised else minus)
             _enlist(second, bits, minus if raised else plus)
-    return words, first, second
+    return words, sides, first, second
 
 
 @compiled
@@ -246,18 +250,6 @@ def _refresh(context: Array, buffer: Array, size: Any, g: Array) -> None:
         pulses = carray(to_int64(context[at.PULSES]), (devices,))
         for i in range(np.uint64(0), size):
             pulses[np.uint64(buffer[PLACE, i])] += 1
-
-
-@compiled
-def _dense_row(context: Array, row: int, word: Any, d_bits: Array, sign: Any, d_sign: Array, number: int) -> None:
-    """A row with many pulses: hits of every cell, then all pulses column by column."""
-    wiring, width = context[at.WIRING], context[at.DEVICE_COLUMNS]
-    up, total = np.empty(width, dtype=np.uint8), np.empty(width, dtype=np.uint8)
-    for c in range(d_bits.size):
-        hits = np.int32(ones(word & d_bits[c]))
-        way = np.int32(np.int32(d_sign[c] < 0) - np.int32(d_sign[c] > 0))
-        expand(wiring, c, np.int32(hits * way if sign > 0 else -hits * way), up, total)
-    pulse_row(context, row, up, total, noise.TRAIN, number)
 
 
 @compiled
