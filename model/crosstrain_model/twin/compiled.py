@@ -15,7 +15,8 @@ class CompiledEngine:
 
     def __init__(self, state: ArrayState) -> None:
         self._columns = state.columns
-        self._context = context.make(state)
+        self._words = context.words_of(state)
+        self._context = context.make(state, self._words)
 
     def read(self, which: int, codes: Codes, out: Codes) -> bool:
         return bool(read_kernels.read(self._context, which, codes, out))

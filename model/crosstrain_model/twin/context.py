@@ -14,12 +14,14 @@ import numpy.typing as npt
 from crosstrain_model.twin.array_state import ArrayState
 from crosstrain_model.twin.converter import Converter
 
-ROWS, COLUMNS, DEVICE_COLUMNS, WIRING, EXPONENT, NOISE, NOISE_OF_STEP = range(7)
+ROWS, COLUMNS, DEVICE_COLUMNS, WIRING, SCALE, NOISE, NOISE_OF_STEP = range(7)
 G, STEP_UP, SLOPE_UP, STEP_DOWN, SLOPE_DOWN, LOW, HIGH, LEVELS, COUNTERS, KEYS = range(7, 17)
 REST, PULSES, REFERENCE = 17, 18, 19
 """From G on addresses; PULSES and REFERENCE are 0 where there is none."""
 DECAY_EVERY, DECAY_LOG2 = 20, 21
-CONVERTERS = 22
+RESPONSES, BOUNDS = 22, 23
+"""Addresses of `words_of`."""
+CONVERTERS = 24
 """Three converters follow (forward, backward, row), of CONVERTER_SIZE numbers each."""
 BITS, ADC, FRACTION, MULTIPLIER, SHIFT, DAC_NOISE, READ_NOISE, ADC_NOISE, CHUNK = range(9)
 CONVERTER_SIZE = 9
@@ -29,13 +31,29 @@ SINGLE, PUSH_PULL, SET_ONLY = range(3)
 WIRINGS = ("single", "push-pull", "set-only")
 
 
-def make(state: ArrayState) -> npt.NDArray[np.int64]:
-    """The context of a tile, whose arrays must stay where they are."""
+Words = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
+
+
+def words_of(state: ArrayState) -> Words:
+    """What a pulse needs of a device, two numbers to a word, so that a gather takes fewer: slope and step [2, rows,
+    device columns], up and down; upper and lower bound [rows, device columns]."""
+    devices = state.devices
+    sides = ((devices.slope_up, devices.step_up), (devices.slope_down, devices.step_down))
+    responses = np.stack([_word(slope, step) for slope, step in sides])
+    return responses, _word(devices.high, devices.low)
+
+
+def _word(upper: npt.NDArray[np.int16], lower: npt.NDArray[np.int16]) -> npt.NDArray[np.int32]:
+    return np.ascontiguousarray((upper.astype(np.int32) << 16) | (lower.astype(np.int32) & 0xFFFF))
+
+
+def make(state: ArrayState, words: Words) -> npt.NDArray[np.int64]:
+    """The context of a tile, whose arrays, and whose words, must stay where they are."""
     devices = state.devices
     context = np.zeros(CONTEXT_SIZE, dtype=np.int64)
     context[ROWS], context[COLUMNS], context[DEVICE_COLUMNS] = state.rows, state.columns, state.device_columns
     context[WIRING] = WIRINGS.index(state.wiring.kind)
-    context[EXPONENT], context[NOISE], context[NOISE_OF_STEP] = devices.exponent, devices.noise, devices.noise_of_step
+    context[SCALE], context[NOISE], context[NOISE_OF_STEP] = 1 << devices.exponent, devices.noise, devices.noise_of_step
     grids = (devices.step_up, devices.slope_up, devices.step_down, devices.slope_down, devices.low, devices.high)
     arrays: list[npt.NDArray[Any]] = [state.g, *grids, state.levels, state.counters, state.keys]
     for place, array in enumerate(arrays, start=G):
@@ -45,6 +63,7 @@ def make(state: ArrayState) -> npt.NDArray[np.int64]:
     context[DECAY_EVERY], context[DECAY_LOG2] = state.device.decay_every, state.device.decay_log2
     context[PULSES] = state.pulses.ctypes.data if state.pulses.size else 0
     context[REFERENCE] = 0 if state.reference is None else state.reference.ctypes.data
+    context[RESPONSES], context[BOUNDS] = (word.ctypes.data for word in words)
     parts = (state.forward_converter, state.backward_converter, state.row_converter)
     context[CONVERTERS:] = [number for part in parts for number in _converter(part)]
     return context

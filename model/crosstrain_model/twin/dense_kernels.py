@@ -1,9 +1,9 @@
 """Compiled pulses of rows that get many in a train: equal to `pulses.py`, bit for bit.
 
 All columns of such a row take pulse j at once, which costs as much for one column as for eight.  Columns are therefore
-taken in the order of how many slots they fire in, most first: those that take a pulse j at all are then the first few,
-and as a row's magnitude is the same for all of them, few of these take none.  Devices and their settings are gathered
-in that order once a row, and put back after its last pulse.
+taken in the order of how many slots they fire in, most first, a block at a time: neighbours then take nearly as many
+pulses, for a row's magnitude is the same for all of them.  A block's devices are gathered, take all their pulses while
+they are in the processor's registers, and are put back.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from crosstrain_model.twin.kernels import (
     z_of,
 )
 
-VALUE, STEP, SLOPE, LOW, HIGH, FALL, HITS, KEY, RESPONSE, BOUNDS = range(10)
-"""Rows of the scratch: conductance and settings of a device, -1 where it is RESET, its pulses, first word of its noise;
-and, in the order of columns, step and slope, and both bounds, two to a word."""
-SCRATCH = 10
-LANES = 8
-"""Columns are taken in whole vectors of so many; those beyond the last get no pulse."""
+LANES = 16
+"""Columns of a block: two vectors of eight.  The last block is filled up with a column that takes no pulse."""
+VALUE, STEP, SLOPE, LOW, HIGH, FALL, HITS, KEY = (np.uint64(k * LANES) for k in range(8))
+"""Places in the scratch of a block, LANES each: conductances and settings of its devices, -1 where they are RESET,
+their pulses, and first words of their noise.  All in one array, so that the compiler knows them apart."""
+LAST, BLOCK = np.uint64(LANES - 1), 8 * LANES
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -46,12 +46,13 @@ def ones(typingctx: Any, word: Any) -> Any:
 
 
 @compiled
-def in_order(words: Array, sides: Array, which: int) -> Any:
-    """Device columns that fire at all, most slots first; all rows of a train share them.
+def in_order(words: Array, sides: Array, which: int, down: int) -> Any:
+    """Device columns that fire at all, most slots first, whole blocks; all rows of a train share them.
 
-    words, sides : of every device column; which : the side that is asked for, or -1 for both.  Returns how many fire;
-    their numbers; -1 where a device is RESET, of all device columns; and, in the new order, the same, and bits.  What
-    is in the new order goes on, without slots, to a whole number of vectors.
+    words, sides : of every device column; which : the side that is asked for, or -1 for both; down : where responses
+    downward are, beyond those upward
+    Returns numbers; -1 where a device is RESET; places of its response, and the same where a row turns directions; and
+    bits.  The last column fills up the last block, without bits.
     """
     starts = np.zeros(66, dtype=np.int64)
     for c in range(words.size):
@@ -59,102 +60,80 @@ def in_order(words: Array, sides: Array, which: int) -> Any:
             starts[65 - np.int64(ones(words[c]))] += 1
     for n in range(1, 66):
         starts[n] += starts[n - 1]
-    length = (starts[65] + LANES - 1) // LANES * LANES
-    devices, bits = np.zeros(length, dtype=np.uint32), np.zeros(length, dtype=np.uint64)
-    falls, falling = np.zeros(words.size, dtype=np.int32), np.zeros(length, dtype=np.int32)
+    fired = starts[65]
+    length = (fired + LANES - 1) // LANES * LANES
+    devices, falling = np.zeros(length, dtype=np.uint32), np.zeros(length, dtype=np.int32)
+    bits = np.zeros(length, dtype=np.uint64)
     for c in range(words.size):
-        falls[c] = -np.int32(sides[c])
         if words[c] != 0 and (which < 0 or sides[c] == which):
             count = 64 - np.int64(ones(words[c]))
-            devices[starts[count]], bits[starts[count]] = np.uint32(c), words[c]
-            falling[starts[count]] = -np.int32(sides[c])
+            place = starts[count]
+            devices[place], falling[place], bits[place] = np.uint32(c), -np.int32(sides[c]), words[c]
             starts[count] += 1
-    return starts[65], devices, falls, falling, bits
+    for i in range(fired, length):
+        devices[i], falling[i] = devices[fired - 1], falling[fired - 1]
+    places = np.empty((2, length), dtype=np.uint32)
+    for i in range(length):
+        places[0, i] = np.uint32(devices[i] + np.uint32(down if falling[i] != 0 else 0))
+        places[1, i] = np.uint32(devices[i] + np.uint32(0 if falling[i] != 0 else down))
+    return devices, falling, places, bits
 
 
 @compiled
-def _extents(word: Any, bits: Array, hits: Array, extents: Array) -> int:
-    """Pulses of every column, and how many columns hold all that take pulse j; returns the most pulses of any."""
-    for i in range(np.uint64(0), np.uint64(bits.size)):
-        hits[i] = np.int32(ones(word & bits[i]))
-    extents[:] = 0
-    for i in range(np.uint64(0), np.uint64(bits.size), np.uint64(LANES)):
-        for k in range(np.uint64(LANES)):
-            extents[np.uint64(hits[i + k])] = np.int32(i + np.uint64(LANES))
-    most = 63
-    while most > 0 and extents[most] == 0:
-        most -= 1
-    for n in range(most - 1, -1, -1):
-        extents[n] = max(extents[n], extents[n + 1])
-    return most
-
-
-@compiled
-def _pack(context: Array, row: int, falls: Array, turn: Any, response: Array, bounds: Array) -> None:
-    """Settings of all devices of a row, in the direction in which each is pulsed."""
-    rows, width = context[at.ROWS], context[at.DEVICE_COLUMNS]
-    step_up = carray(to_int16(context[at.STEP_UP]), (rows, width))[row]
-    slope_up = carray(to_int16(context[at.SLOPE_UP]), (rows, width))[row]
-    step_down = carray(to_int16(context[at.STEP_DOWN]), (rows, width))[row]
-    slope_down = carray(to_int16(context[at.SLOPE_DOWN]), (rows, width))[row]
-    low = carray(to_int16(context[at.LOW]), (rows, width))[row]
-    high = carray(to_int16(context[at.HIGH]), (rows, width))[row]
-    for c in range(np.uint64(0), np.uint64(width)):
-        mask = np.int32(falls[c] ^ turn)
-        step = np.int32(np.int32(step_up[c]) ^ np.int32(np.int32(step_up[c] ^ step_down[c]) & mask))
-        slope = np.int32(np.int32(slope_up[c]) ^ np.int32(np.int32(slope_up[c] ^ slope_down[c]) & mask))
-        response[c] = np.int32(np.int32(slope << 16) | np.int32(step & np.int32(0xFFFF)))
-        bounds[c] = np.int32(np.int32(np.int32(high[c]) << 16) | np.int32(np.int32(low[c]) & np.int32(0xFFFF)))
-
-
-@compiled
-def dense_row(
-    context: Array, row: int, word: Any, order: Any, turn: Any, key: Array, scratch: Array, extents: Array
-) -> None:
+def dense_row(context: Array, row: int, word: Any, order: Any, turn: Any, key: Array) -> None:
     """Pulses of one row: `word` its slots, `order` as `in_order`, `turn` -1 if it turns every direction, else 0; `key`
-    its event's start and stride; scratch int32 [SCRATCH, device columns + LANES], extents int32 [65]."""
-    fired, devices, falls, falling, bits = order
-    value, steps, slopes, least, greatest = scratch[VALUE], scratch[STEP], scratch[SLOPE], scratch[LOW], scratch[HIGH]
-    fall, hits, bases = scratch[FALL], scratch[HITS], scratch[KEY].view(np.uint32)
-    most = _extents(word, bits, hits, extents)
-    if most == 0:
-        return
-    rows, width, taken = context[at.ROWS], context[at.DEVICE_COLUMNS], np.uint64(extents[1])
+    its event's start and stride."""
+    devices, falling, places, bits = order
+    rows, width = context[at.ROWS], context[at.DEVICE_COLUMNS]
+    from_here = places[1 if turn != 0 else 0]
     g = carray(to_int32(context[at.G]), (rows, width))[row]
-    response, bounds = scratch[RESPONSE], scratch[BOUNDS]
-    _pack(context, row, falls, turn, response, bounds)
-    for i in range(np.uint64(0), taken):
-        c = np.uint64(devices[i])
-        value[i], steps[i], least[i] = g[c], response[c], bounds[c]
-    column_stride = np.uint32(key[1] << np.uint32(8))
-    for i in range(np.uint64(0), taken):
-        both, range_ = steps[i], least[i]
-        steps[i], slopes[i] = np.int32(both << 16) >> 16, both >> 16
-        least[i], greatest[i] = np.int32(np.int32(range_ << 16) >> 16) << 6, np.int32(range_ >> 16) << 6
-        fall[i] = np.int32(falling[i] ^ turn)
-        bases[i] = np.uint32(key[0] + np.uint32(devices[i] * column_stride))
+    responses = carray(to_int32(context[at.RESPONSES]), (2 * rows * width,))[row * width :]
+    bounds = carray(to_int32(context[at.BOUNDS]), (rows, width))[row]
+    pulses = carray(to_int64(context[at.PULSES]), (rows, width))[row]
     strength, of_step = np.int32(context[at.NOISE]), np.int32(-1 if context[at.NOISE_OF_STEP] != 0 else 0)
-    scale = np.int32(1 << (context[at.EXPONENT] & 31))  # known to be a shift of 32 bits
-    for j in range(most):
-        pulse, offset = np.int32(j), np.uint32(key[1] * np.uint32(j))
-        for i in range(np.uint64(0), np.uint64(extents[j + 1])):
-            old, a, mask = value[i], steps[i], fall[i]
-            lost = np.int32(np.int32(np.int32(slopes[i] * np.int32(old >> 6)) + np.int32(8192)) >> 14)
-            # max(move, 0) of a SET, min(move, 0) of a RESET
-            move = np.int32(max(np.int32(np.int32(a - lost) ^ mask), mask) ^ mask)
-            if strength != 0:
-                z = z_of(mix(np.uint32(bases[i] + offset)))
-                base = np.int32(a ^ np.int32(np.int32(a ^ move) & of_step))
-                spread = np.int32(base * np.int32(np.int32(z * strength) >> 6))
-                move = np.int32(move + np.int32(np.int32(spread + np.int32(2048)) >> 12))
-            # no choice between old and new, which would become a masked store: a device without a pulse moves by 0
-            hit = np.int32(pulse - hits[i]) >> 31
-            value[i] = min(max(np.int32(old + np.int32(np.int32(move * scale) & hit)), least[i]), greatest[i])
-    for i in range(np.uint64(0), min(taken, np.uint64(fired))):
-        g[np.uint64(devices[i])] = value[i]
-    if context[at.PULSES] != 0:
-        pulses = carray(to_int64(context[at.PULSES]), (rows, width))[row]
-        for i in range(np.uint64(0), min(taken, np.uint64(fired))):
-            pulses[np.uint64(devices[i])] += hits[i]
+    scale, start, stride = np.int32(context[at.SCALE]), key[0], key[1]
+    block = np.empty(BLOCK, dtype=np.int32)
+    for first in range(np.uint64(0), np.uint64(devices.size), np.uint64(LANES)):
+        most = np.int32(0)
+        for k in range(np.uint64(LANES)):
+            hits = np.int32(ones(word & bits[first + k]))
+            block[HITS + k] = hits
+            most = max(most, hits)
+        if most == 0:
+            continue
+        for k in range(np.uint64(LANES)):
+            c = np.uint64(devices[first + k])
+            block[VALUE + k], block[LOW + k] = g[c], bounds[c]
+            block[STEP + k] = responses[np.uint64(from_here[first + k])]
+        for k in range(np.uint64(LANES)):
+            response, bound = block[STEP + k], block[LOW + k]
+            block[STEP + k] = np.int32(response << 16) >> 16
+            block[SLOPE + k] = response >> 16
+            block[LOW + k] = np.int32(np.int32(bound << 16) >> 16) << 6
+            block[HIGH + k] = np.int32(bound >> 16) << 6
+            block[FALL + k] = np.int32(falling[first + k] ^ turn)
+            block[KEY + k] = np.int32(np.uint32(start + np.uint32(stride * np.uint32(devices[first + k] << 8))))
+        for j in range(most):
+            pulse, offset = np.int32(j), np.uint32(stride * np.uint32(j))
+            for k in range(np.uint64(LANES)):
+                old, a, mask = block[VALUE + k], block[STEP + k], block[FALL + k]
+                bend = np.int32(block[SLOPE + k] * np.int32(old >> 6))
+                move = np.int32(a - np.int32(np.int32(bend + np.int32(8192)) >> 14))
+                # max(move, 0) of a SET, min(move, 0) of a RESET
+                move = np.int32(max(np.int32(move ^ mask), mask) ^ mask)
+                if strength != 0:
+                    z = z_of(mix(np.uint32(np.uint32(block[KEY + k]) + offset)))
+                    base = np.int32(a ^ np.int32(np.int32(a ^ move) & of_step))
+                    spread = np.int32(base * np.int32(np.int32(z * strength) >> 6))
+                    move = np.int32(move + np.int32(np.int32(spread + np.int32(2048)) >> 12))
+                # No choice between old and new, which would cost a branch: without a pulse a device moves by 0.
+                hit = np.int32(pulse - block[HITS + k]) >> 31
+                moved = np.int32(old + np.int32(np.int32(move * scale) & hit))
+                block[VALUE + k] = min(max(moved, block[LOW + k]), block[HIGH + k])
+        for k in range(np.uint64(LANES)):  # backwards: a column goes after what fills up its block
+            g[np.uint64(devices[first + LAST - k])] = block[VALUE + LAST - k]
+        if context[at.PULSES] != 0:
+            for k in range(np.uint64(LANES)):
+                pulses[np.uint64(devices[first + k])] += block[HITS + k]
     levels = carray(to_int16(context[at.LEVELS]), (rows, context[at.COLUMNS]))[row]
     refresh_row(g, levels, context[at.WIRING] != at.SINGLE, reference_row(context, row))

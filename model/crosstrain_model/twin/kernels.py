@@ -179,7 +179,7 @@ def pulse_row(context: Array, row: int, up: Array, total: Array, kind: int, numb
     slope_down = carray(to_int16(context[at.SLOPE_DOWN]), (rows, width))[row]
     low = carray(to_int16(context[at.LOW]), (rows, width))[row]
     high = carray(to_int16(context[at.HIGH]), (rows, width))[row]
-    settings = (np.int32(1 << context[at.EXPONENT]), np.int32(context[at.NOISE]), context[at.NOISE_OF_STEP] != 0)
+    settings = (np.int32(context[at.SCALE]), np.int32(context[at.NOISE]), context[at.NOISE_OF_STEP] != 0)
     parts = (step_up, slope_up, step_down, slope_down, low, high)
     _pulse_columns(g, parts, up, total, settings, (start, stride))
     levels = carray(to_int16(context[at.LEVELS]), (rows, columns))[row]

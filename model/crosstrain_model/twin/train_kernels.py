@@ -17,7 +17,7 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 
 from crosstrain_model.twin import context as at
 from crosstrain_model.twin import noise
-from crosstrain_model.twin.dense_kernels import LANES, SCRATCH, dense_row, in_order, ones
+from crosstrain_model.twin.dense_kernels import dense_row, in_order, ones
 from crosstrain_model.twin.kernels import (
     Array,
     absorb,
@@ -57,8 +57,8 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
     fired = np.int64(0)
     for c in range(width):
         fired += words[c] != 0
-    firsts = seconds = in_order(words[:0], sides, -1)
-    scratch, extents = np.empty((SCRATCH, 0), dtype=np.int32), np.empty(65, dtype=np.int32)
+    firsts = seconds = in_order(words[:0], sides, -1, 0)
+    ordered = False
     room = max(BUFFER, width)
     up, down = np.empty((2, room), dtype=np.uint32), np.empty((2, room), dtype=np.uint32)
     ups, downs, delivered = np.uint64(0), np.uint64(0), 0
@@ -69,13 +69,13 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
             continue
         delivered += pulses
         if pulses > DENSE * fired:
-            if scratch.shape[1] == 0:
-                firsts = in_order(words, sides, 0 if set_only else -1)
-                seconds = in_order(words, sides, 1) if set_only else firsts
-                scratch = np.empty((SCRATCH, width + LANES), dtype=np.int32)
+            if not ordered:
+                firsts = in_order(words, sides, 0 if set_only else -1, rows * width)
+                seconds = in_order(words, sides, 1, rows * width) if set_only else firsts
+                ordered = True
             order = firsts if x_sign[r] > 0 else seconds
             turn = np.int32(0 if x_sign[r] > 0 else -1)
-            dense_row(context, r, word, order, turn, keys[r], scratch, extents)
+            dense_row(context, r, word, order, turn, keys[r])
             continue
         if max(ups, downs) + np.uint64(pulses) > np.uint64(room):
             _apply(context, up, ups, True)
@@ -217,7 +217,7 @@ def _apply(context: Array, buffer: Array, size: Any, rising: bool) -> None:
     slopes = carray(to_int16(context[at.SLOPE_UP if rising else at.SLOPE_DOWN]), (devices,))
     low, high = carray(to_int16(context[at.LOW]), (devices,)), carray(to_int16(context[at.HIGH]), (devices,))
     least, most = np.int32(0 if rising else -(1 << 30)), np.int32((1 << 30) if rising else 0)
-    scale = np.int32(1 << context[at.EXPONENT])
+    scale = np.int32(context[at.SCALE])
     for i in range(np.uint64(0), size):
         n = np.uint64(buffer[PLACE, i])
         old, a = g[n], np.int32(steps[n])

@@ -91,7 +91,7 @@ def test_sparse_and_dense_rows_of_a_train(pair, noisy):
     fast, plain = (ArrayTile(design, engine=engine, count_pulses=True) for engine in ("numba", "numpy"))
     for _ in range(3):
         fires = draw.random((63, 40)) < draw.choice([0.0, 0.02, 0.3, 1.0], 40)
-        d = draw.random((63, 150)) < 0.1
+        d = draw.random((63, 150)) < draw.random(150) ** 3
         bits = [side.T @ (1 << np.arange(63, dtype=np.int64)) for side in (fires, d)]
         signs = draw.integers(-9, 10, 40), draw.integers(-1, 2, 150, dtype=np.int8)
         assert fast.pulse_train(*bits, *signs) == plain.pulse_train(*bits, *signs) > 2000
