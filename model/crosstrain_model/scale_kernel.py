@@ -133,14 +133,20 @@ def fire(
     codes : int16[lines]; table : uint16[2^w, lines], `random_streams.permuted`; words : uint32, one per slot
     limits : uint16[lines] and bits : uint64[lines], written
     """
-    shift, top = settings[CODE_BITS], np.int32(1 << settings[WORD_BITS])
-    half, factor = np.int64(1 << (shift - 1)), np.int64(m)
+    # All in 32 bits, or their product: vectors of half as many lanes would take twice as long.
+    shift, top = np.uint64(settings[CODE_BITS]), np.uint64(1 << settings[WORD_BITS])
+    half, factor = np.uint64(np.uint64(1) << np.uint64(shift - np.uint64(1))), np.uint64(np.uint32(m))
     lines = np.uint64(codes.size)
     for i in range(np.uint64(0), lines):
-        reached = (np.int64(abs(np.int32(codes[i]))) * factor + half) >> shift
-        limits[i] = np.uint16(min(reached, np.int64(top)))
+        size = np.uint64(np.uint32(abs(np.int32(codes[i]))))
+        limits[i] = np.uint16(min(np.uint64(np.uint64(size * factor) + half) >> shift, top))
         bits[i] = np.uint64(0)
-    for s in range(slots):
-        seen, one = table[words[s]], np.uint64(1) << np.uint64(s)
+    fired = np.empty(lines, dtype=np.uint32)
+    for first in range(0, slots, 32):
+        fired[:] = 0
+        for s in range(first, min(first + 32, slots)):
+            seen, one = table[words[s]], np.uint32(1) << np.uint32(s - first)
+            for i in range(np.uint64(0), lines):
+                fired[i] |= np.uint32(one) if seen[i] < limits[i] else np.uint32(0)
         for i in range(np.uint64(0), lines):
-            bits[i] |= one if seen[i] < limits[i] else np.uint64(0)
+            bits[i] |= np.uint64(fired[i]) << np.uint64(first)
