@@ -115,6 +115,11 @@ def _checked(name: str, codes: npt.ArrayLike, exponents: npt.ArrayLike, lines: i
     if given.ndim != 2 or given.shape[1] != lines or scales.shape != given.shape[:1]:
         wanted = f"must be [n, {lines}] and [n]"
         raise ValueError(f"run_vectors.{name} has shapes {given.shape} and {scales.shape}: {wanted}")
+    if given.dtype == np.int16 and given.flags.c_contiguous:
+        from crosstrain_model import gradient_kernel as kernel
+
+        if kernel.legal(given, scales, half):
+            return given, scales
     if given.size and (given.min() < -half or given.max() >= half):
         raise ValueError(f"run_vectors.{name} = {given.min()}..{given.max()}: must be {-half}..{half - 1}")
     if scales.size and (scales.min() < -128 or scales.max() > 127):

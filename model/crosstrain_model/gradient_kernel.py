@@ -74,6 +74,19 @@ def reverse(words: Array, count: Any, bits: Any) -> None:
 
 
 @compiled
+def legal(codes: Array, exponents: Array, half: Any) -> bool:
+    """Whether codes int16[n, lines] are -half .. half - 1 and exponents int64[n] are -128 .. 127."""
+    low = high = np.int16(0)
+    for v in range(codes.shape[0]):
+        line = codes[v]
+        for i in range(np.uint64(0), np.uint64(line.size)):
+            low, high = min(low, line[i]), max(high, line[i])
+        if exponents[v] < -128 or exponents[v] > 127:
+            return False
+    return bool(low >= -half and high < half)
+
+
+@compiled
 def largest(codes: Array) -> Any:
     """max |code|."""
     most = np.int32(0)

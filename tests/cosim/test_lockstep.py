@@ -74,7 +74,7 @@ def test_registers_of_the_rate_reach_both_sides(design):
     theta = 64
     rtl, model = RtlTile(design, seed=1, tile=0), ModelTile(design, seed=1, tile=0)
     for tile in (rtl, model):
-        tile.configure(theta, 9)
+        tile.configure(threshold=theta, shift=9)
     batches = list(steps(design, 5))
     assert equal(learn(rtl, batches), learn(model, batches))
 

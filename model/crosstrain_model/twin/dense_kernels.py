@@ -72,27 +72,27 @@ def in_order(words: Array, sides: Array, which: int, down: int) -> Any:
             starts[count] += 1
     for i in range(fired, length):
         devices[i], falling[i] = devices[fired - 1], falling[fired - 1]
-    places = np.empty((2, length), dtype=np.uint32)
+    places, turned = np.empty(length, dtype=np.uint32), np.empty(length, dtype=np.uint32)
     for i in range(length):
-        places[0, i] = np.uint32(devices[i] + np.uint32(down if falling[i] != 0 else 0))
-        places[1, i] = np.uint32(devices[i] + np.uint32(0 if falling[i] != 0 else down))
-    return devices, falling, places, bits
+        places[i] = np.uint32(devices[i] + np.uint32(down if falling[i] != 0 else 0))
+        turned[i] = np.uint32(devices[i] + np.uint32(0 if falling[i] != 0 else down))
+    return devices, falling, places, turned, bits
 
 
 @compiled
-def dense_row(context: Array, row: int, word: Any, order: Any, turn: Any, key: Array) -> None:
-    """Pulses of one row: `word` its slots, `order` as `in_order`, `turn` -1 if it turns every direction, else 0; `key`
-    its event's start and stride."""
-    devices, falling, places, bits = order
+def dense_row(
+    context: Array, row: int, word: Any, devices: Array, falling: Array, places: Array, bits: Array, turn: Any, key: Any,
+    block: Array,
+) -> None:  # fmt: skip
+    """Pulses of one row: `word` its slots, then what `in_order` gives; `turn` -1 if the row turns every direction, else
+    0; `key` its event's start and stride; `block` scratch, int32 [BLOCK]."""
     rows, width = context[at.ROWS], context[at.DEVICE_COLUMNS]
-    from_here = places[1 if turn != 0 else 0]
     g = carray(to_int32(context[at.G]), (rows, width))[row]
     responses = carray(to_int32(context[at.RESPONSES]), (2 * rows * width,))[row * width :]
     bounds = carray(to_int32(context[at.BOUNDS]), (rows, width))[row]
     pulses = carray(to_int64(context[at.PULSES]), (rows, width))[row]
     strength, of_step = np.int32(context[at.NOISE]), np.int32(-1 if context[at.NOISE_OF_STEP] != 0 else 0)
     scale, start, stride = np.int32(context[at.SCALE]), key[0], key[1]
-    block = np.empty(BLOCK, dtype=np.int32)
     for first in range(np.uint64(0), np.uint64(devices.size), np.uint64(LANES)):
         most = np.int32(0)
         for k in range(np.uint64(LANES)):
@@ -104,7 +104,7 @@ def dense_row(context: Array, row: int, word: Any, order: Any, turn: Any, key: A
         for k in range(np.uint64(LANES)):
             c = np.uint64(devices[first + k])
             block[VALUE + k], block[LOW + k] = g[c], bounds[c]
-            block[STEP + k] = responses[np.uint64(from_here[first + k])]
+            block[STEP + k] = responses[np.uint64(places[first + k])]
         for k in range(np.uint64(LANES)):
             response, bound = block[STEP + k], block[LOW + k]
             block[STEP + k] = np.int32(response << 16) >> 16

@@ -17,7 +17,7 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 
 from crosstrain_model.twin import context as at
 from crosstrain_model.twin import noise
-from crosstrain_model.twin.dense_kernels import dense_row, in_order, ones
+from crosstrain_model.twin.dense_kernels import BLOCK, dense_row, in_order, ones
 from crosstrain_model.twin.kernels import (
     Array,
     absorb,
@@ -49,19 +49,17 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
         return -1
     rows, width, set_only = context[at.ROWS], context[at.DEVICE_COLUMNS], context[at.WIRING] == at.SET_ONLY
     counters = carray(to_int64(context[at.COUNTERS]), (5,))
-    keys = np.empty((rows, 2), dtype=np.uint32)
-    _keys_of_rows(context, counters[4], keys)
+    train_key = _train_key(context, counters[4])
     # Two sets of devices: those that a row of positive sign SETs, and those that it RESETs (a row of negative sign SETs
     # the second and RESETs the first); in set-only pairs those that a row of positive, of negative sign SETs.
     words, sides, first, second = _devices_of_slots(context, d_bits, d_sign)
     fired = np.int64(0)
     for c in range(width):
         fired += words[c] != 0
-    firsts = seconds = in_order(words[:0], sides, -1, 0)
-    ordered = False
     room = max(BUFFER, width)
     up, down = np.empty((2, room), dtype=np.uint32), np.empty((2, room), dtype=np.uint32)
-    ups, downs, delivered = np.uint64(0), np.uint64(0), 0
+    ups, downs, delivered, dense = np.uint64(0), np.uint64(0), 0, False
+    # No array has two names in this loop, or is chosen in it: every pass would then count references.
     for r in range(rows):
         word = x_bits[r] if x_sign[r] != 0 else np.uint64(0)
         pulses = _coincidences(word, first, second, set_only, x_sign[r] > 0)
@@ -69,29 +67,49 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
             continue
         delivered += pulses
         if pulses > DENSE * fired:
-            if not ordered:
-                firsts = in_order(words, sides, 0 if set_only else -1, rows * width)
-                seconds = in_order(words, sides, 1, rows * width) if set_only else firsts
-                ordered = True
-            order = firsts if x_sign[r] > 0 else seconds
-            turn = np.int32(0 if x_sign[r] > 0 else -1)
-            dense_row(context, r, word, order, turn, keys[r])
+            dense = True
             continue
         if max(ups, downs) + np.uint64(pulses) > np.uint64(room):
             _apply(context, up, ups, True)
             _apply(context, down, downs, False)
             ups, downs = np.uint64(0), np.uint64(0)
-        place, key = np.uint32(r * width), keys[r]
-        risen, fallen = (first, second) if x_sign[r] > 0 else (second, first)
-        ups = _name(word, words, risen, place, key, up, ups)
-        if not set_only:
-            downs = _name(word, words, fallen, place, key, down, downs)
+        place, key = np.uint32(r * width), _row_key(train_key, r)
+        if x_sign[r] > 0:
+            ups = _name(word, words, first, place, key, up, ups)
+            if not set_only:
+                downs = _name(word, words, second, place, key, down, downs)
+        else:
+            ups = _name(word, words, second, place, key, up, ups)
+            if not set_only:
+                downs = _name(word, words, first, place, key, down, downs)
     _apply(context, up, ups, True)
     _apply(context, down, downs, False)
+    if dense:
+        _dense_rows(context, x_bits, x_sign, words, sides, first, second, fired, train_key)
     if delivered:
         counters[4] += 1
         _retain(context, counters[4])
     return delivered
+
+
+@compiled
+def _dense_rows(
+    context: Array, x_bits: Array, x_sign: Array, words: Array, sides: Array, first: Array, second: Array, fired: Any,
+    train_key: Any,
+) -> None:  # fmt: skip
+    """The rows of more than DENSE * `fired` pulses."""
+    set_only, down = context[at.WIRING] == at.SET_ONLY, context[at.ROWS] * context[at.DEVICE_COLUMNS]
+    devices, falling, places, turned, bits = in_order(words, sides, 0 if set_only else -1, down)
+    others, sinking, _, elsewhere, flags = in_order(words, sides, 1 if set_only else -1, down)
+    block = np.empty(BLOCK, dtype=np.int32)
+    for r in range(context[at.ROWS]):
+        word = x_bits[r] if x_sign[r] != 0 else np.uint64(0)
+        if _coincidences(word, first, second, set_only, x_sign[r] > 0) <= DENSE * fired:
+            continue
+        if x_sign[r] > 0:
+            dense_row(context, r, word, devices, falling, places, bits, np.int32(0), _row_key(train_key, r), block)
+        else:
+            dense_row(context, r, word, others, sinking, elsewhere, flags, np.int32(-1), _row_key(train_key, r), block)
 
 
 @compiled
@@ -122,14 +140,18 @@ def _legal(bits: Array) -> bool:
 
 
 @compiled
-def _keys_of_rows(context: Array, number: int, keys: Array) -> None:
-    """kernels.event_key of the train on every row; the part that rows share is computed once."""
+def _train_key(context: Array, number: int) -> Any:
+    """The part of kernels.event_key that all rows of a train share."""
     base = carray(to_uint32(context[at.KEYS]), (noise.KINDS, 2))
     a, b = absorb(base[noise.TRAIN, 0], base[noise.TRAIN, 1], np.uint32(number))
-    a, b = absorb(a, b, np.uint32(number >> 32))
-    for r in range(keys.shape[0]):
-        start, stride = absorb(a, b, np.uint32(r))
-        keys[r, 0], keys[r, 1] = start, np.uint32(stride | np.uint32(1))
+    return absorb(a, b, np.uint32(number >> 32))
+
+
+@compiled
+def _row_key(train_key: Any, row: int) -> Any:
+    """kernels.event_key of the train on one row."""
+    start, stride = absorb(train_key[0], train_key[1], np.uint32(row))
+    return start, np.uint32(stride | np.uint32(1))
 
 
 @compiled
@@ -180,7 +202,7 @@ def _coincidences(word: Any, first: Array, second: Array, set_only: bool, positi
 
 
 @compiled
-def _name(word: Any, words: Array, lists: Array, place: Any, key: Array, buffer: Array, size: Any) -> Any:
+def _name(word: Any, words: Array, lists: Array, place: Any, key: Any, buffer: Array, size: Any) -> Any:
     """Appends the pulses of one row and direction; returns the new size of the buffer.
 
     Pulse j of a device is its coincidence in the j-th slot that row and device share.
@@ -207,6 +229,8 @@ def _apply(context: Array, buffer: Array, size: Any, rising: bool) -> None:
 
     Nothing in the loop branches: limits stand for the direction, a mask for `noise_base`, and zs = 0 for no noise.
     """
+    if size == 0:
+        return
     strength, mask = np.int32(context[at.NOISE]), np.int32(-1 if context[at.NOISE_OF_STEP] != 0 else 0)
     zs = np.zeros(buffer.shape[1], dtype=np.int32)
     for i in range(np.uint64(0), size if strength != 0 else np.uint64(0)):
