@@ -81,8 +81,8 @@ def in_order(words: Array, sides: Array, which: int, down: int) -> Any:
 
 @compiled
 def dense_row(
-    context: Array, row: int, word: Any, devices: Array, falling: Array, places: Array, bits: Array, turn: Any, key: Any,
-    block: Array,
+    context: Array, row: int, word: Any, devices: Array, falling: Array, places: Array, bits: Array, turn: Any,
+    key: Any, block: Array,
 ) -> None:  # fmt: skip
     """Pulses of one row: `word` its slots, then what `in_order` gives; `turn` -1 if the row turns every direction, else
     0; `key` its event's start and stride; `block` scratch, int32 [BLOCK]."""
