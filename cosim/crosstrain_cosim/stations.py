@@ -21,6 +21,7 @@ CLASSES = {
     "outer_product": "OuterProduct",
     "schedule": "Schedule",
     "accumulator": "Accumulator",
+    "vector_store": "VectorStore",
     "scale": "Scale",
     "pulse_train": "PulseTrain",
     "chopper": "Chopper",
@@ -48,7 +49,7 @@ def stations(design: Design) -> tuple[str, ...]:
     """The stations that a design has, in the order of its pipeline."""
     if not design.pulsed:
         return ("outer_product", "schedule", "accumulator", "threshold", "pulse", "sequencer")
-    trains = (*(f"random_streams_{stream}" for stream in streams(design)), "scale", "pulse_train")
+    trains = (*(f"random_streams_{stream}" for stream in streams(design)), "vector_store", "scale", "pulse_train")
     if not design.transfers:
         return (*trains, "sweep", "dispatcher")
     chopper = ("chopper",) if chopper_words(design) else ()
