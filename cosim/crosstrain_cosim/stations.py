@@ -19,6 +19,7 @@ from crosstrain_model.registers_gradient import streams
 
 CLASSES = {
     "outer_product": "OuterProduct",
+    "update_stream": "UpdateStream",
     "schedule": "Schedule",
     "accumulator": "Accumulator",
     "vector_store": "VectorStore",
@@ -30,6 +31,9 @@ CLASSES = {
     "transfer": "Transfer",
     "threshold": "Threshold",
     "pulse": "Pulse",
+    "weight_copy": "WeightCopy",
+    "write_verify": "WriteVerify",
+    "bit_serial": "BitSerial",
     "sequencer": "Sequencer",
     "dispatcher": "Dispatcher",
 }
@@ -47,6 +51,10 @@ GRADIENT_BENCHES = ("gradient_controller", "gradient_faults")
 
 def stations(design: Design) -> tuple[str, ...]:
     """The stations that a design has, in the order of its pipeline."""
+    if design.streamed:
+        tail = ("bit_serial",) if design.array.read == "bit-serial" else ()
+        digital = ("update_stream", "schedule", "accumulator", "threshold", "weight_copy", "write_verify")
+        return (*digital, *tail, "sequencer")
     if not design.pulsed:
         return ("outer_product", "schedule", "accumulator", "threshold", "pulse", "sequencer")
     trains = (*(f"random_streams_{stream}" for stream in streams(design)), "vector_store", "scale", "pulse_train")

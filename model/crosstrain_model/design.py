@@ -13,6 +13,7 @@ import functools
 from typing import ClassVar
 
 from crosstrain_model.design_gradient import Random, Train, Transfer
+from crosstrain_model.design_verify import Rram, Verify
 from crosstrain_model.device_presets import device_preset_names
 from crosstrain_model.keywords import VERILOG_KEYWORDS
 from crosstrain_model.schemes import SCHEMES, Scheme
@@ -31,15 +32,22 @@ class Array(Section):
     """Columns n_c of weights: outputs d, index c.  A differential tile has twice as many device columns."""
     lanes: int = integer(4, 1, 64)
     """Weights handled in one clock cycle; a memory word holds one group of so many accumulators."""
-    pair: str = choice("single", "single", "push-pull", "set-only")
+    pair: str = choice("single", "single", "push-pull", "set-only", "one-sided")
     """How a weight is made of devices.  single: one bidirectional device a weight, SET raises, RESET lowers.
     push-pull: plus and minus devices on adjacent device columns 2c and 2c+1; a raise SETs plus and RESETs minus.
     set-only: the same pair, but only SET pulses are used (unidirectional devices): a raise SETs plus, a lowering SETs
-    minus."""
+    minus.  one-sided: the same pair, each device programmed to a conductance of its own and converted by itself: the
+    one of the weight's sign carries |w|, the other rests at the bottom (schemes that program by write-verify)."""
+    read: str = choice("parallel", "parallel", "bit-serial")
+    """How a forward read drives the rows.  parallel: a DAC per row.  bit-serial: one bit of every code at a time,
+    lowest first, once for every group, and the ADC weighs the samples (one-sided pairs)."""
 
     def check(self) -> None:
         if self.lanes > self.columns:
             raise refuse("array.lanes", self.lanes, f"must be 1..{self.columns} (array.columns)")
+
+        if self.read == "bit-serial" and self.pair != "one-sided":
+            raise refuse("array.read", self.read, "must be parallel unless pairs are one-sided (array.pair)")
 
     @property
     def groups(self) -> int:
@@ -77,8 +85,8 @@ class Formats(Section):
     accumulator: int = integer(16, 8, 32)
     """Bits of an accumulator chi[r, c]."""
     fraction: int = integer(12, 0, 31)
-    """Binary point of the accumulator: its unit is 2^-fraction of the unit of x * d, or of an ADC code where rows of
-    the gradient array are transferred (then at most 12)."""
+    """Binary point of the accumulator: its unit is 2^-fraction of the unit of x * d, or of an ADC code of a row read
+    where rows of the gradient array are transferred, or weights verified (then at most 12)."""
     rounding: str = choice("nearest", "nearest", "truncate")
     """How a product is shifted right to the accumulator's unit: nearest (halves away from zero) or truncate (toward
     zero)."""
@@ -259,8 +267,10 @@ class Design(Section):
     random: Random = dataclasses.field(default_factory=Random)
     train: Train = dataclasses.field(default_factory=Train)
     transfer: Transfer = dataclasses.field(default_factory=Transfer)
+    verify: Verify = dataclasses.field(default_factory=Verify)
     device: Device = dataclasses.field(default_factory=Device)
     gradient_device: GradientDevice = dataclasses.field(default_factory=GradientDevice)
+    rram: Rram = dataclasses.field(default_factory=Rram)
     converters: Converters = dataclasses.field(default_factory=Converters)
 
     def check(self) -> None:
@@ -277,8 +287,36 @@ class Design(Section):
         codes, lanes = self.stream_codes, self.array.lanes
         if codes % lanes and lanes % codes:
             raise refuse("bus.stream_codes", codes, f"must divide or be a multiple of array.lanes ({lanes})")
+        if self.verified != (self.array.pair == "one-sided"):
+            bound = "must be one-sided where weights are programmed by write-verify, and nowhere else"
+            raise refuse("array.pair", self.array.pair, f"{bound} (scheme {self.scheme})")
+        if self.verified:
+            self._check_verify()
         if self.pulsed:
             self._check_gradient()
+
+    def _check_verify(self) -> None:
+        """Rules of designs that program by write-verify."""
+        if self.stream_codes != self.array.lanes:
+            bound = f"must be 0 or {self.array.lanes} (array.lanes): an update has a group a beat"
+            raise refuse("bus.stream_codes", self.bus.stream_codes, bound)
+        if self.formats.fraction > 12:
+            raise refuse("formats.fraction", self.formats.fraction, f"must be 0..12 (scheme {self.scheme})")
+        if self.update.max_pulses != 1:
+            raise refuse("update.max_pulses", self.update.max_pulses, f"must be 1 (scheme {self.scheme}: a hit clears)")
+        self.verify.check_ramps()
+        limit = (1 << (self.formats.adc + self.formats.fraction)) - 1
+        if self.converters.dac_noise:
+            raise refuse("converters.dac_noise", self.converters.dac_noise, "must be 0.0 with one-sided pairs")
+        for name in ("range", "base", "window", "form_level"):
+            value = getattr(self.verify, name)
+            if value > limit:
+                raise refuse(f"verify.{name}", value, f"must be 0..{limit} (formats.adc and formats.fraction)")
+        if self.verify.set_margin > limit:
+            raise refuse("verify.set_margin", self.verify.set_margin, f"must be at most {limit} (formats)")
+        if self.verify.form_width > self.pulse.width_limit:
+            bound = f"must be 1..{self.pulse.width_limit} (pulse.width_limit)"
+            raise refuse("verify.form_width", self.verify.form_width, bound)
 
     def _check_gradient(self) -> None:
         """Rules of designs with pulse trains."""
@@ -312,7 +350,22 @@ class Design(Section):
     @property
     def pulsed(self) -> bool:
         """Whether vectors become pulse trains (on A, or without transfers on W), not digital products."""
-        return self.row.source != "outer-product"
+        return self.row.source in ("read", "none")
+
+    @property
+    def streamed(self) -> bool:
+        """Whether weight changes come from the host, over the update stream."""
+        return self.row.source == "stream"
+
+    @property
+    def verified(self) -> bool:
+        """Whether weights have a digital copy, and are programmed to it by write-verify."""
+        return self.row.programming == "verify"
+
+    @property
+    def copy_bits(self) -> int:
+        """Bits of the digital copy of a weight: any difference of two device codes, in accumulator units."""
+        return self.formats.adc + self.formats.fraction + 1
 
     @property
     def transfers(self) -> bool:
@@ -357,5 +410,5 @@ class Design(Section):
         return self.formats.fraction + self.update.rate_log2
 
 
-HARDWARE_SECTIONS = ("array", "formats", "update", "pulse", "bus", "random", "train", "transfer")
+HARDWARE_SECTIONS = ("array", "formats", "update", "pulse", "bus", "random", "train", "transfer", "verify")
 """Sections that hardware depends on; the others describe the analog model alone."""

@@ -11,15 +11,25 @@ A frame is one or more beats, the last marked by TLAST.  TUSER of its first beat
     FORWARD     rows      read y = W x: a result frame of `columns` codes, tag repeated
     BACKWARD    columns   transposed read: a result frame of `rows` codes
     READ_ROW    none (1)  one-hot read of `row`: a result frame of `columns` codes
+    UPDATE      rows * columns   changes of all weights, `update_stream`: in place of UPDATE_X and UPDATE_D where the
+                          scheme's source is the stream
+    SPARSE      any       changes of single weights, one a beat; likewise
+    FORM        none (1)  form the devices of `row`, `write_verify`; likewise
 
-A beat carries `stream_codes` codes, each in a slot of `slot_bits` (8 or 16) bits, code 0 lowest; bits above a code and
-codes beyond the last are ignored.  Frames act in order.  A read waits until all earlier work, program passes and their
+With one-sided pairs (write-verify) results have the codes of devices, 2 * columns of them, unsigned, 2 * lanes a beat,
+the codes of FORWARD are unsigned, and BACKWARD is an unknown op: the host has the weights.
+
+A beat carries `stream_codes` codes, each in a slot of `slot_bits` (8, 16 or 32) bits, code 0 lowest; bits above a code
+and codes beyond the last are ignored.  A row of an UPDATE begins a beat.  A beat of SPARSE holds the change in its
+lowest slot, the column in the 16 bits above, the row in the next 16; a beat is at least that wide (`beat_bits`).
+Frames act in order.  A read waits until all earlier work, program passes and their
 commands included, is done.
 
 A frame error is raised, and nothing else is disturbed, by
 
     an unknown op, or a READ_ROW of a row that does not exist     the frame is discarded
     TLAST early or missing                                        the frame is discarded, up to its TLAST
+    errors of UPDATE and SPARSE                                   as `update_stream` has them
     UPDATE_D without UPDATE_X before it                           the frame is discarded
     any other frame after UPDATE_X                                the x is discarded, the frame counts
     a discarded UPDATE_D                                          takes its x along
@@ -50,6 +60,9 @@ class FrameOp(enum.IntEnum):
     FORWARD = 3
     BACKWARD = 4
     READ_ROW = 5
+    UPDATE = 6
+    SPARSE = 7
+    FORM = 8
 
 
 OP_BITS, EXPONENT_BITS, TAG_BITS, ROW_BITS, STATUS_BITS = 4, 8, 8, 12, 8
@@ -75,8 +88,23 @@ class User:
 
 
 def slot_bits(design: Design) -> int:
-    """Bits of a code's slot in the input stream: whole bytes."""
-    return -(-code_bits(design) // 8) * 8
+    """Bits of a code's slot in the input stream: whole bytes, and a power of two of them."""
+    widest = max(code_bits(design), design.formats.accumulator if design.streamed else 0)
+    return next(bits for bits in (8, 16, 32) if bits >= widest)
+
+
+def beat_bits(design: Design) -> int:
+    """Bits of a beat of the input stream."""
+    codes = design.stream_codes * slot_bits(design)
+    return max(codes, slot_bits(design) + 32) if design.streamed else codes
+
+
+def frame_ops(design: Design) -> tuple[FrameOp, ...]:
+    """The frames that a design knows."""
+    reads = (FrameOp.FORWARD, *(() if design.verified else (FrameOp.BACKWARD,)), FrameOp.READ_ROW)
+    if design.streamed:
+        return (FrameOp.UPDATE, FrameOp.SPARSE, FrameOp.PROGRAM, *reads, FrameOp.FORM)
+    return (FrameOp.UPDATE_X, FrameOp.UPDATE_D, *(() if design.pulsed else (FrameOp.PROGRAM,)), *reads)
 
 
 def result_bits(design: Design) -> int:
@@ -85,8 +113,10 @@ def result_bits(design: Design) -> int:
 
 
 def frame_codes(design: Design, op: FrameOp) -> int:
-    """Codes that a frame must carry; 0 for those of one beat whose data is ignored."""
+    """Codes that a frame must carry; 0 for those of one beat whose data is ignored, and for SPARSE, which has any."""
     array = design.array
+    if op == FrameOp.UPDATE:
+        return array.rows * array.groups * array.lanes
     over_rows, over_columns = (FrameOp.UPDATE_X, FrameOp.FORWARD), (FrameOp.UPDATE_D, FrameOp.BACKWARD)
     return array.rows if op in over_rows else array.columns if op in over_columns else 0
 

@@ -120,11 +120,24 @@ def code_bits(design: Design) -> int:
 def dac_words(design: Design, op: int) -> int:
     """Words of `lanes` input codes that a command takes."""
     array = design.array
-    return {Op.FORWARD: array.row_words, Op.BACKWARD: array.groups}.get(Op(op), 0)
+    forward = array.groups * design.formats.x if array.read == "bit-serial" else array.row_words
+    return {Op.FORWARD: forward, Op.BACKWARD: array.groups}.get(Op(op), 0)
+
+
+def dac_bits(design: Design) -> int:
+    """Bits of a word of input codes: `lanes` codes, or one bit of every row."""
+    array = design.array
+    return array.rows if array.read == "bit-serial" else array.lanes * code_bits(design)
+
+
+def adc_codes(design: Design) -> int:
+    """Codes in a word of output codes: those of `lanes` weights, or of the devices of `lanes` one-sided pairs."""
+    return design.array.lanes * (2 if design.verified else 1)
 
 
 def adc_words(design: Design, op: int) -> int:
-    """Words of `lanes` output codes that a command returns before it completes."""
+    """Words of output codes that a command returns before it completes; of a READ_ROW with `arr_cmd_groups` one for
+    each group that it names."""
     array = design.array
     return {Op.FORWARD: array.groups, Op.READ_ROW: array.groups, Op.BACKWARD: array.row_words}.get(Op(op), 0)
 
@@ -153,13 +166,22 @@ class PortSignal:
 def port_signals(design: Design) -> tuple[PortSignal, ...]:
     """The pins of the port of one design, in the order in which they appear everywhere."""
     lanes, columns = design.array.lanes, design.array.device_columns
-    rows, code, adc = row_bits(design), code_bits(design), design.formats.adc
+    rows, code, returned = row_bits(design), code_bits(design), adc_codes(design)
     pair = "; of weight c: 2c is its plus device, 2c + 1 its minus device" if design.array.differential else ""
     fired = "device pulses that were fired, each column of each slot one; 0 for reads"
     masks = []
     if design.pulsed:
         fired += "; of a TRAIN, slots that were fired"
         masks = [("out", "slot_rows", design.array.rows, "rows that get a pulse, of a TRAIN, else 0")]
+    groups, signed, device = [], "signed", ""
+    if design.verified:
+        signed, device = "unsigned", ", of single devices, plus before minus"
+        text = "groups of columns whose ADCs convert, of a READ_ROW, else 0; bit g: columns lanes * g and up"
+        groups = [("out", "cmd_groups", design.array.groups, text)]
+    words = f"{lanes} {signed} codes of {code} bits, line 0 of the word lowest"
+    if design.array.read == "bit-serial":
+        words = "bit k of the code of every row, lowest first, for k = 0 .. x - 1, and that for each group in turn"
+    answers = f"{returned} {signed} codes of {design.formats.adc} bits, line 0 of the word lowest{device}"
     table = [
         ("out", "cmd_valid", 1, "a command is offered"),
         ("out", "cmd_op", OP_BITS, "operation: " + _numbers(Op)),
@@ -167,6 +189,7 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
         ("out", "cmd_row", rows, "row of READ_ROW, PROGRAM and FORM, else 0"),
         ("out", "cmd_width", WIDTH_BITS, "width of every pulse of the command [cycles], else 0"),
         ("out", "cmd_amplitude", AMPLITUDE_BITS, "amplitude code, opaque to the controller, else 0"),
+        *groups,
         ("out", "cmd_tag", TAG_BITS, f"tag the completion repeats: 0..{LAST_TAG}, {ABORT_TAG} is ABORT's"),
         ("in", "cmd_ready", 1, "the command is taken"),
         ("out", "slot_valid", 1, "a pulse slot is offered"),
@@ -176,11 +199,11 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
         ("out", "slot_last", 1, "last slot of the command"),
         ("in", "slot_ready", 1, "the slot is taken and its pulses start"),
         ("out", "dac_valid", 1, "a word of input codes is offered"),
-        ("out", "dac_codes", lanes * code, f"{lanes} signed codes of {code} bits, line 0 of the word lowest"),
+        ("out", "dac_codes", dac_bits(design), words),
         ("out", "dac_last", 1, "last word of the read"),
         ("in", "dac_ready", 1, "the word is taken"),
         ("in", "adc_valid", 1, "a word of output codes is offered"),
-        ("in", "adc_codes", lanes * adc, f"{lanes} signed codes of {adc} bits, line 0 of the word lowest"),
+        ("in", "adc_codes", returned * design.formats.adc, answers),
         ("in", "adc_last", 1, "last word of the read"),
         ("out", "adc_ready", 1, "the word is taken"),
         ("in", "done_valid", 1, "a completion is offered"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crosstrain_model import __version__, registers_gradient
+from crosstrain_model import __version__, registers_gradient, registers_verify
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.register import Field, Register
@@ -17,7 +17,7 @@ from crosstrain_model.register import Field, Register
 ID = 0x43545231
 """Content of the ID register: "CTR1" in ASCII, first letter in the top byte."""
 
-PAIRS = ("single", "push-pull", "set-only")
+PAIRS = ("single", "push-pull", "set-only", "one-sided")
 """Number of `array.pair` in FORMATS."""
 
 TOTALS = {
@@ -36,6 +36,8 @@ def register_table(design: Design) -> tuple[Register, ...]:
     parts = [identity(design), operation(design), settings(design), statistics(design), windows(design), totals(design)]
     if design.pulsed:
         parts.append(registers_gradient.registers(design))
+    if design.verified:
+        parts.append(registers_verify.registers(design))
     table = tuple(register for part in parts for register in part)
     offsets = [register.offset for register in table]
     assert offsets == sorted(set(offsets)), "offsets must ascend"
@@ -103,7 +105,7 @@ def identity(design: Design) -> Iterator[Register]:
             Field(name="clear", low=24, reset=int(design.remainder == "clear"), doc="A hit clears what is left over."),
             Field(
                 name="pair", low=25, width=2, reset=PAIRS.index(array.pair),
-                doc="0 single, 1 push-pull, 2 set-only.",
+                doc="0 single, 1 push-pull, 2 set-only, 3 one-sided.",
             ),
             Field(name="ledger", low=27, reset=int(design.ledger), doc="The totals of the ledger are there."),
         ),
@@ -114,6 +116,8 @@ def identity(design: Design) -> Iterator[Register]:
 def operation(design: Design) -> Iterator[Register]:
     """What is going on, and what to do about it."""
     events = EVENTS if not design.pulsed else registers_gradient.events(EVENTS)
+    if design.verified:
+        events = registers_verify.events(EVENTS)
     yield Register(
         name="CONTROL", offset=0x020, kind="control",
         fields=(
@@ -202,7 +206,7 @@ def settings(design: Design) -> Iterator[Register]:
     """What a laboratory tunes; reset values are the design's."""
     if design.row.source != "none":
         yield _threshold(design)
-    if not design.pulsed:
+    if design.row.source == "outer-product":
         yield Register(
             name="SHIFT", offset=0x044, kind="setting", width=8, signed=True, reset=design.reset_shift,
             doc="Binary places that a product is shifted left, beside the vectors' exponents: fraction + "
@@ -235,14 +239,15 @@ def _threshold(design: Design) -> Register:
 
 
 def _row_pulses(design: Design) -> Iterator[Register]:
-    """Blind programming of rows."""
+    """Programming of rows; amplitudes are here where pulses are blind."""
     pulse = design.pulse
     for name, offset, reset in (("SET", 0x04C, pulse.width_set), ("RESET", 0x050, pulse.width_reset)):
         yield Register(
             name=f"WIDTH_{name}", offset=offset, kind="setting", width=28, low=1, high=pulse.width_limit, reset=reset,
             doc=f"Width of a {name} pulse [cycles].  The bound is fixed in hardware.",
         )
-    for name, offset, reset in (("SET", 0x054, pulse.amplitude_set), ("RESET", 0x058, pulse.amplitude_reset)):
+    amplitudes = (("SET", 0x054, pulse.amplitude_set), ("RESET", 0x058, pulse.amplitude_reset))
+    for name, offset, reset in () if design.verified else amplitudes:
         yield Register(
             name=f"AMPLITUDE_{name}", offset=offset, kind="setting", width=16, reset=reset,
             doc=f"Amplitude code of {name} pulses, passed on to the macro as it is.",
@@ -270,6 +275,8 @@ COUNTERS = {
 
 def counters(design: Design) -> list[str]:
     """Names of all counters of a design."""
+    if design.verified:
+        return [*COUNTERS, *registers_verify.COUNTERS]
     if not design.pulsed:
         return list(COUNTERS)
     own = registers_gradient.counters(design)
@@ -321,6 +328,8 @@ def _memory_window(design: Design) -> Iterator[Register]:
     touches = "" if design.pulsed else "  A write sets all touched bits."
     if design.transfers:
         width = registers_gradient.cell_bits(design)
+    if design.verified:
+        width = registers_verify.cell_bits(design)
     yield Register(
         name="MEM_ADDRESS", offset=0x0CC, kind="window",
         fields=(

@@ -17,8 +17,9 @@ class Scheme:
     """One row of the table."""
 
     source: str
-    """What a visit adds to the accumulators: "outer-product" (x[r] * d[c]), "read" (codes of a row of the gradient
-    array A), or "none" (no accumulators: pulse trains act on the weights themselves)."""
+    """What a visit adds to the accumulators: "outer-product" (x[r] * d[c]), "stream" (words of the host's update
+    stream), "read" (codes of a row of the gradient array A), or "none" (no accumulators: pulse trains act on the
+    weights themselves)."""
     chopper: str = "none"
     """Demodulation: "none", "period" or "random" (`transfer.chopper`)."""
     reference: str = "none"
@@ -26,7 +27,8 @@ class Scheme:
     remainder: str = "keep"
     """After a hit: "keep" the remainder or "clear" it (`update.remainder`)."""
     programming: str
-    """How a hit becomes conductance: "blind" (pulses without verify), or "none"."""
+    """How a hit becomes conductance: "blind" (pulses without verify), "verify" (to the target W + dW, by incremental
+    pulses with reads between), or "none"."""
     schedule: str
     """When rows are programmed: "pass" (all rows, after a batch or every k vectors), "sweep" (one row every n_s
     vectors), or "none"."""
@@ -43,6 +45,13 @@ SCHEMES = MappingProxyType(
             programming="blind",
             schedule="pass",
             paper="Nandakumar et al. 2020, Front. Neurosci. 14:406",
+        ),
+        "wu": Scheme(
+            source="stream",
+            remainder="clear",
+            programming="verify",
+            schedule="pass",
+            paper="Wu et al. 2023, mixed-precision training of bulk-switching RRAM",
         ),
         "sgd": Scheme(
             source="none",

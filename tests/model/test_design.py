@@ -68,7 +68,7 @@ def test_wrong_kinds_are_refused(section, name, value):
     ("section", "values", "message"),
     [
         (Array, {"columns": 8, "lanes": 9}, "array.lanes = 9: must be 1..8 (array.columns)"),
-        (Array, {"pair": "double"}, 'array.pair = "double": must be one of single, push-pull, set-only'),
+        (Array, {"pair": "double"}, 'array.pair = "double": must be one of single, push-pull, set-only, one-sided'),
         (Array, {"rows": 10**6000}, "array.rows = (19932-bit integer): must be 1..1024"),
         (Update, {"threshold": 0}, "update.threshold = 0: must be 1..2147483647"),
         (Update, {"threshold_power_of_two": 1}, "update.threshold_power_of_two = 1: must be true or false"),
@@ -80,7 +80,7 @@ def test_wrong_kinds_are_refused(section, name, value):
             "pulse.timeout = 23: must be more than 23, the longest pulse (pulse.width_*) and pulse.guard",
         ),
         (Device, {"kind": ""}, 'device.kind = "": must be one of ideal, constant-step, linear-step, soft-bounds'),
-        (Design, {"scheme": True}, "scheme = true: must be one of mp, sgd, ttv2, c-ttv2, agad"),
+        (Design, {"scheme": True}, "scheme = true: must be one of mp, wu, sgd, ttv2, c-ttv2, agad"),
         (Design, {"array": 8}, "array = 8: must be of class Array"),
         (Design, {"name": "module"}, 'name = "module": must not be a keyword of Verilog'),
         (

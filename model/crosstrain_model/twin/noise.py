@@ -44,7 +44,8 @@ DAC_BACKWARD, READ_BACKWARD, ADC_BACKWARD = 6, 7, 8
 DAC_ROW, READ_ROW, ADC_ROW = 9, 10, 11
 DEVICE_STEP, DEVICE_ASYMMETRY, DEVICE_UPPER, DEVICE_LOWER = 12, 13, 14, 15
 REFERENCE = 16
-KINDS = 17
+RELAX = 17
+KINDS = 18
 """The kinds of event, and how many numbers they span (0 is none of them)."""
 
 

@@ -1,0 +1,108 @@
+"""Sections of a design for write-verify: its registers, and the bulk-switching RRAM device of the model.
+
+Designs that program without verify carry them too, unused.  Conductances and weights are in accumulator units: 2^-F of
+an ADC code of a row read, F = `formats.fraction`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from crosstrain_model.section import Section, integer, real, refuse
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Verify(Section):
+    """Incremental-step write-verify of one-sided pairs (Wu 2023); all but `cell_bits` are registers."""
+
+    PATH: ClassVar[str] = "verify"
+
+    range: int = integer(19584, 1, 2**30 - 1)
+    """|w| of a weight is clamped to it [accumulator units].  *register*."""
+    base: int = integer(6528, 0, 2**30 - 1)
+    """Where the device that does not carry the weight rests, and from where the other rises [accumulator units].
+    *register*."""
+    window: int = integer(640, 0, 2**30 - 1)
+    """A device passes within target +- window [accumulator units].  *register*."""
+    set_margin: int = integer(-640, -(2**30), 2**30 - 1)
+    """A train of SET pulses stops for a device at target + this; -window: as soon as it is in the window.
+    *register*."""
+    set_start: int = integer(24576, 0, 2**16 - 1)
+    """Amplitude code of the first SET pulse of a train.  *register*."""
+    set_step: int = integer(820, 1, 2**16 - 1)
+    """Increment of the amplitude from pulse to pulse.  *register*."""
+    set_stop: int = integer(49152, 0, 2**16 - 1)
+    """No pulse of a train goes beyond this amplitude: then the train ends.  *register*."""
+    reset_start: int = integer(24576, 0, 2**16 - 1)
+    """The same of RESET trains.  *register*."""
+    reset_step: int = integer(820, 1, 2**16 - 1)
+    """Increment of the amplitude in a RESET train.  *register*."""
+    reset_stop: int = integer(49152, 0, 2**16 - 1)
+    """Largest amplitude of a RESET train.  *register*."""
+    reads_log2: int = integer(0, 0, 4)
+    """2^this reads are summed for a judgement.  *register*."""
+    cycles: int = integer(2, 1, 255)
+    """N: SET/RESET cycles before a device is given up (Wu 2023: 2 in training, 5 in characterisation).  *register*."""
+    form_start: int = integer(40960, 0, 2**16 - 1)
+    """Forming: amplitude of the first pulse.  *register*."""
+    form_step: int = integer(1640, 1, 2**16 - 1)
+    """Forming: increment of the amplitude.  *register*."""
+    form_stop: int = integer(64000, 0, 2**16 - 1)
+    """Forming: largest amplitude.  *register*."""
+    form_width: int = integer(100, 1, 2**28 - 1)
+    """Width of a forming pulse [cycles].  *register*, bounded by pulse.width_limit."""
+    form_level: int = integer(6528, 0, 2**30 - 1)
+    """A device is formed once it conducts so much [accumulator units].  *register*."""
+    cell_bits: int = integer(8, 0, 16)
+    """Bits of the saturating count of pulses that every device has; 0: none are kept.  Fixed in hardware."""
+
+    def check_ramps(self) -> None:
+        """Rules between the fields, for designs that verify."""
+        if self.set_margin < -self.window:
+            raise refuse("verify.set_margin", self.set_margin, f"must be at least {-self.window} (-verify.window)")
+        for kind in ("set", "reset", "form"):
+            start, stop = getattr(self, f"{kind}_start"), getattr(self, f"{kind}_stop")
+            if stop < start:
+                raise refuse(f"verify.{kind}_stop", stop, f"must be at least {start} (verify.{kind}_start)")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rram(Section):
+    """The bulk-switching RRAM device of the model: conductance relative to its largest, 0..1.
+
+    Ranges and amplitudes are Wu 2023's (0.82-3.29 uA at 0.1 V, 1-7 uA; 1.5-3 V, here 16384 codes a volt); how a pulse
+    acts is assumed: an amplitude has a plateau that conductance approaches and does not cross.
+    """
+
+    PATH: ClassVar[str] = "rram"
+
+    low: float = real(0.25, 0.0, 0.99)
+    """Least conductance (0.82 of 3.29 uA; 0.143 for 1-7 uA)."""
+    levels: int = integer(4, 2, 256)
+    """Levels of the range: a level is (1 - low) / (levels - 1); errors are given in levels."""
+    set_threshold: float = real(24576.0, 0.0, 65535.0)
+    """Amplitude code whose SET plateau is the bottom (1.5 V, assumed)."""
+    reset_threshold: float = real(24576.0, 0.0, 65535.0)
+    """Amplitude code whose RESET plateau is the top (1.5 V, assumed)."""
+    span: float = real(22000.0, 1000.0, 65535.0)
+    """Amplitude codes from a plateau at one end to one at the other (1.34 V, assumed: 3 V reaches either end)."""
+    sigma_threshold: float = real(800.0, 0.0, 16384.0)
+    """Device-to-device standard deviation of the thresholds (0.05 V, assumed)."""
+    rate: float = real(0.75, 0.01, 1.0)
+    """Part of the way to its plateau that one pulse goes (assumed)."""
+    sigma_cc: float = real(0.3, 0.0, 1.0)
+    """Cycle-to-cycle noise of a step, relative to the step (assumed)."""
+    write_error: float = real(0.0, 0.0, 4.0)
+    """Standard deviation of what a device relaxes by after its row was programmed [levels], mean over the range."""
+    error_slope: float = real(0.5, 0.0, 1.0)
+    """How it depends on the level: 1 - slope at the ends and 1 + slope in the middle, times the mean (assumed)."""
+    stuck_low: float = real(0.0, 0.0, 1.0)
+    """Part of the devices that stay at the bottom whatever is done."""
+    stuck_high: float = real(0.0, 0.0, 1.0)
+    """Part of the devices that stay at the top."""
+
+    @property
+    def level(self) -> float:
+        """One level, relative to the largest conductance."""
+        return (1.0 - self.low) / (self.levels - 1)

@@ -1,0 +1,55 @@
+"""Compiled forward reads of RRAM arrays: equal to `rram.py`, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from crosstrain_model.twin import noise
+from crosstrain_model.twin.kernels import Array, compiled, event_key
+from crosstrain_model.twin.read_kernels import z_of_word
+
+ADC, MULTIPLIER, SHIFT, READ_NOISE, ADC_NOISE = 1, 3, 4, 6, 7
+"""Places of a `Converter` as numbers."""
+
+
+@compiled
+def forward(levels: Array, samples: Array, keys: Array, counters: Array, part: Array, codes: Array, out: Array) -> None:
+    """levels int16 [rows, device columns], samples int64 [2^x], codes int32 [B, rows], out int32 [B, device columns].
+
+    Sums are exact in int32: at most 1024 rows of 255 * 2^14 need more, so they go over to int64 every 256 rows.
+    """
+    rows, width = levels.shape
+    part32, sums = np.empty(width, np.int32), np.empty(width, np.int64)
+    for b in range(codes.shape[0]):
+        squares = np.int64(0)
+        sums[:] = 0
+        for first in range(0, rows, 256):
+            part32[:] = 0
+            for r in range(first, min(first + 256, rows)):
+                code = codes[b, r]
+                if code == 0:
+                    continue
+                squares += samples[code]
+                for c in range(np.uint64(width)):
+                    part32[c] = np.int32(part32[c] + np.int32(code * np.int32(levels[r, c])))
+            for c in range(width):
+                sums[c] += part32[c]
+        root = np.int64(np.floor(np.sqrt(np.float64(squares << 8))))
+        _to_codes(part, sums, root, keys, counters[0] + b, out[b])
+
+
+@compiled
+def _to_codes(part: Array, sums: Array, root: Any, keys: Array, number: Any, out: Array) -> None:
+    top = (np.int64(1) << part[ADC]) - 1
+    read, read_stride = event_key(keys, noise.READ_FORWARD, number, 0)
+    adc, adc_stride = event_key(keys, noise.ADC_FORWARD, number, 0)
+    for c in range(out.size):
+        total = sums[c]
+        if part[READ_NOISE] != 0:
+            total += (np.int64(z_of_word(read, read_stride, c)) * part[READ_NOISE] * root + 32768) >> 16
+        v = (total * part[MULTIPLIER]) >> (part[SHIFT] - 8)
+        if part[ADC_NOISE] != 0:
+            v += (np.int64(z_of_word(adc, adc_stride, c)) * part[ADC_NOISE] + 128) >> 8
+        out[c] = np.int32(min(max((v + 128) >> 8, 0), top))

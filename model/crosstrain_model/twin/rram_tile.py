@@ -1,0 +1,197 @@
+"""One array of one-sided pairs of RRAM devices: read device by device, pulsed row by row.
+
+The rules are told in `rram.py`.  Events count themselves (forward vectors, row reads, pulses, relaxations), and their
+numbers key their noise: no split into batches changes a bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model.design import Design
+from crosstrain_model.twin import checks, converter, noise, rram
+from crosstrain_model.twin.rram import ONE
+
+Ints = npt.NDArray[np.integer[Any]]
+Codes = npt.NDArray[np.int32]
+Masks = npt.NDArray[np.bool_]
+FORWARDS, ROW_READS, PULSES, RELAXED = range(4)
+"""Places in `counters`."""
+
+
+class RramTile:
+    """The twin of one array of a design with one-sided pairs; arguments as of `ArrayTile`.
+
+    g : int32 [rows, device columns], conductances
+    clipped : forward codes at the top of their range so far
+    """
+
+    def __init__(
+        self, design: Design, *, seed: int | None = None, tile: int = 0, array: int = 0, engine: str = "numba"
+    ) -> None:
+        if engine not in ("numba", "numpy"):
+            raise ValueError(f'RramTile.engine = "{engine}": must be one of numba, numpy')
+        self.design, self.engine = design, engine
+        self.seed = checks.within("seed", design.seed if seed is None else seed, 1 << 32)
+        self.tile, self.array = tile, array
+        self.rows, self.columns = design.array.rows, design.array.columns
+        self.device_columns, self.lanes = design.array.device_columns, design.array.lanes
+        self.devices = rram.make(design, seed=self.seed, tile=tile, array=array)
+        self.samples = rram.sample_weights(design)
+        self.row_converter = converter.make(design, bits=design.formats.x, full_range=design.converters.adc_range_row)
+        self.full_range = design.converters.adc_range
+        keys = [noise.base_key(self.seed, tile, array, kind) for kind in range(noise.KINDS)]
+        self.keys = np.array([[a[0], b[0]] for a, b in keys], dtype=np.uint32)
+        self.counters: npt.NDArray[np.int64] = np.zeros(4, np.int64)
+        rest = np.where(self.devices.stuck > 0, ONE, self.devices.low)
+        self.g: npt.NDArray[np.int32] = rest.astype(np.int32)
+        self.open_row = -1
+        self.fresh: Masks = np.zeros(self.device_columns, np.bool_)
+        """Devices of the open row that were pulsed."""
+        self.clipped = 0
+        self._compiled = engine == "numba" and importlib.util.find_spec("numba") is not None
+
+    # ---- state ----
+
+    @property
+    def full_range(self) -> float:
+        """Full scale of the ADCs of forward reads, in full-scale devices times full-scale codes (`converters.adc_range`
+        of this tile)."""
+        return self._full_range
+
+    @full_range.setter
+    def full_range(self, value: float) -> None:
+        self._full_range = float(value)
+        self.forward_converter = converter.make(self.design, bits=self.design.formats.x, full_range=self._full_range)
+
+    @property
+    def weight_one(self) -> int:
+        """The integer weight that is full scale: a difference of one largest conductance."""
+        return ONE
+
+    @property
+    def weights(self) -> npt.NDArray[np.int32]:
+        """g_plus - g_minus [rows, columns] (a copy)."""
+        difference: npt.NDArray[np.int32] = self.g[:, 0::2] - self.g[:, 1::2]
+        return difference
+
+    @property
+    def levels(self) -> npt.NDArray[np.int16]:
+        """What reads see of g."""
+        return ((self.g + np.int32(32)) >> 6).astype(np.int16)
+
+    def load_weights(self, target: Ints) -> int:
+        """Sets weights [rows, columns] (units of 1 / weight_one) by the pair rule, as no machine could; returns how
+        many clip."""
+        wanted = checks.whole("load_weights target", target, (self.rows, self.columns)).astype(np.int64)
+        pair = np.stack((np.maximum(wanted, 0), np.maximum(-wanted, 0)), axis=-1).reshape(self.g.shape)
+        placed = np.clip(pair + self.devices.low, self.devices.low, ONE)
+        self.g[...] = np.where(self.devices.stuck == 0, placed, self.g)
+        self.open_row = -1
+        self.fresh[:] = False
+        return int(np.count_nonzero(self.weights != wanted))
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that a later `restore` needs to continue to the same bits; copies."""
+        return {
+            "identity": np.array([self.seed, self.tile, self.array], np.int64),
+            "g": self.g.copy(),
+            "counters": self.counters.copy(),
+            "open": np.array([self.open_row, self.clipped], np.int64),
+            "fresh": self.fresh.copy(),
+            "full_range": np.array(self.full_range),
+        }
+
+    def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        """Takes a state of the same design, seed, tile and array; raises ValueError for any other."""
+        for name, mine in self.state().items():
+            if name not in state or state[name].shape != mine.shape:
+                raise ValueError(f"RramTile.restore {name}: must be an array of shape {mine.shape}")
+        given, own = state["identity"].tolist(), [self.seed, self.tile, self.array]
+        if given != own:
+            raise ValueError(f"RramTile.restore identity = {given}: must be {own} (seed, tile, array)")
+        if state["g"].min() < self.devices.low or state["g"].max() > ONE:
+            raise ValueError(f"RramTile.restore g: must be {self.devices.low}..{ONE}")
+        self.g[...], self.counters[...], self.fresh[...] = state["g"], state["counters"], state["fresh"]
+        self.open_row, self.clipped = (int(value) for value in state["open"])
+        self.full_range = float(state["full_range"])
+
+    # ---- reads ----
+
+    def forward(self, x_codes: Ints) -> Codes:
+        """Unsigned codes of devices [B, device columns] of unsigned input codes [B, rows]."""
+        codes = np.ascontiguousarray(x_codes, np.int32)
+        if codes.ndim != 2 or codes.shape[1] != self.rows:
+            raise ValueError(f"RramTile.forward x_codes {codes.shape}: must be [B, {self.rows}]")
+        if codes.size and (codes.min() < 0 or codes.max() >= len(self.samples)):
+            worst = int(codes.min() if codes.min() < 0 else codes.max())
+            raise ValueError(f"RramTile.forward x_codes = {worst}: codes must be 0..{len(self.samples) - 1}")
+        self._settle(-1)
+        out = np.empty((len(codes), self.device_columns), np.int32)
+        if self._compiled:
+            from crosstrain_model.twin import rram_kernels
+
+            part = np.array(dataclasses.astuple(self.forward_converter)[:-1], np.int64)
+            rram_kernels.forward(self.levels, self.samples, self.keys, self.counters, part, codes, out)
+        else:
+            squares = (self.samples[codes].sum(axis=1, keepdims=True) << 8).astype(np.float64)
+            root = np.floor(np.sqrt(squares)).astype(np.int64)
+            sums = codes.astype(np.int64) @ self.levels.astype(np.int64)
+            numbers = self.counters[FORWARDS] + np.arange(len(codes))
+            read, adc = (self._z(kind, numbers, 0) for kind in (noise.READ_FORWARD, noise.ADC_FORWARD))
+            out[...] = rram.to_codes(self.forward_converter, sums, root, read, adc)
+        self.counters[FORWARDS] += len(codes)
+        self.clipped += int(np.count_nonzero(out == (1 << self.design.formats.adc) - 1))
+        return out
+
+    def sense_row(self, row: int, groups: Masks | None = None) -> Codes:
+        """Unsigned codes [device columns] of a one-hot read; those of groups [groups] that do not convert are 0."""
+        self._settle(checks.within("sense_row row", row, self.rows))
+        full = 1 << self.design.formats.x
+        sums = self.levels[row : row + 1].astype(np.int64) * full
+        number = self.counters[ROW_READS : ROW_READS + 1]
+        read, adc = (self._z(kind, number, row) for kind in (noise.READ_ROW, noise.ADC_ROW))
+        codes = rram.to_codes(self.row_converter, sums, np.array([[full << 4]], np.int64), read, adc)[0]
+        self.counters[ROW_READS] += 1
+        if groups is not None:
+            codes = np.where(np.repeat(groups, 2 * self.lanes)[: self.device_columns], codes, 0)
+        answer: Codes = codes.astype(np.int32)
+        return answer
+
+    # ---- pulses ----
+
+    def pulse_row(self, row: int, columns: Masks, *, direction: int, amplitude: int, form: bool = False) -> int:
+        """One pulse on the devices `columns` [device columns] of a row; a forming pulse acts as a SET pulse (the twin's
+        devices are formed).  Returns the pulses delivered; none is no event."""
+        del form
+        if not columns.any():
+            return 0
+        self._settle(checks.within("pulse_row row", row, self.rows))
+        z = self._z(noise.PROGRAM, self.counters[PULSES : PULSES + 1], row)[0].astype(np.int32)
+        moved = self.devices.pulse(self.g[row], row, direction, amplitude, z)
+        self.g[row] = np.where(columns, moved, self.g[row])
+        self.counters[PULSES] += 1
+        self.open_row = row
+        self.fresh |= columns
+        return int(columns.sum())
+
+    def _settle(self, row: int) -> None:
+        """Relaxes the open row, unless the event is one of that row."""
+        if self.open_row in (-1, row):
+            return
+        z = self._z(noise.RELAX, self.counters[RELAXED : RELAXED + 1], self.open_row)[0].astype(np.int32)
+        relaxed = self.devices.relax(self.g[self.open_row], self.open_row, z)
+        self.g[self.open_row] = np.where(self.fresh, relaxed, self.g[self.open_row])
+        self.counters[RELAXED] += 1
+        self.open_row = -1
+        self.fresh[:] = False
+
+    def _z(self, kind: int, numbers: npt.NDArray[np.int64], row: int) -> npt.NDArray[np.int64]:
+        """z [events, device columns]."""
+        key = noise.event_key((self.keys[kind, 0:1], self.keys[kind, 1:2]), numbers, np.full(numbers.shape, row))
+        return noise.z_of(noise.words(key, np.arange(self.device_columns))).astype(np.int64)
