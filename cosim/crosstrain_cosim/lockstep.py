@@ -72,13 +72,13 @@ class Lockstep:
         self.driver.bring_up()
         self.driver.enable_programming()
 
-    def forward(self, codes: Ints) -> Ints:
+    def forward(self, codes: Ints, outputs: int | None = None) -> Ints:
         """Read the array that the Verilog programs."""
-        return self._read(FrameOp.FORWARD, codes)
+        return self._read(FrameOp.FORWARD, codes, outputs)
 
-    def backward(self, codes: Ints) -> Ints:
+    def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
         """Transposed read of it."""
-        return self._read(FrameOp.BACKWARD, codes)
+        return self._read(FrameOp.BACKWARD, codes, outputs)
 
     def _configure_hardware(self, registers: dict[str, int]) -> None:
         """Write registers of the Verilog; `threshold` is theta itself."""
@@ -94,16 +94,18 @@ class Lockstep:
         self.script = Script()
         return gathered
 
-    def _read(self, op: FrameOp, codes: Ints) -> Ints:
+    def _read(self, op: FrameOp, codes: Ints, outputs: int | None) -> Ints:
         """A direct read; of one call in SAMPLE the first vector is read again, as the same event, through the port."""
         direct, place = (self.array.forward, 0) if op == FrameOp.FORWARD else (self.array.backward, 1)
         number = int(self.array.counters[place])
-        answer = direct(codes)
+        answer = direct(codes, outputs)
         if self.reads % SAMPLE == 0 and len(codes):
             after = int(self.array.counters[place])
             self.array.counters[place] = number
             reading = self.driver.forward if op == FrameOp.FORWARD else self.driver.backward
-            self._compare(f"{op.name} code", answer[0], np.array(reading([int(code) for code in codes[0]])))
+            lines = self.design.array.rows if op == FrameOp.FORWARD else self.design.array.columns
+            sent = [int(code) for code in codes[0]] + [0] * (lines - codes.shape[1])
+            self._compare(f"{op.name} code", answer[0], np.array(reading(sent)[:outputs]))
             self.array.counters[place] = after
         self.reads += 1
         return answer

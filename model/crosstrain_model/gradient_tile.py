@@ -47,11 +47,11 @@ class GradientTile:
     def configure(self, **registers: int) -> None:
         self.controller.configure(**registers)
 
-    def forward(self, codes: Ints) -> Ints:
-        return self.array.forward(codes)
+    def forward(self, codes: Ints, outputs: int | None = None) -> Ints:
+        return self.array.forward(codes, outputs)
 
-    def backward(self, codes: Ints) -> Ints:
-        return self.array.backward(codes)
+    def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
+        return self.array.backward(codes, outputs)
 
     def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
         batch = run_vectors(self.controller, x, ex, d, ed, self.arrays)

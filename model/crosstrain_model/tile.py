@@ -50,11 +50,15 @@ class Tile(Protocol):
     def configure(self, **registers: int) -> None:
         """Set the run-time registers that hold the learning rate, by their names in lower case."""
 
-    def forward(self, codes: Ints) -> Ints:
-        """Input codes (vectors, rows) to ADC codes (vectors, columns)."""
+    def forward(self, codes: Ints, outputs: int | None = None) -> Ints:
+        """Input codes (vectors, rows) to ADC codes (vectors, columns).
 
-    def backward(self, codes: Ints) -> Ints:
-        """Error codes (vectors, columns) to ADC codes (vectors, rows), by a transposed read."""
+        Codes of fewer rows than there are belong to the first ones, the others get 0; `outputs`: of the first so many
+        columns alone.  The codes are those of the whole read.
+        """
+
+    def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
+        """Error codes (vectors, columns) to ADC codes (vectors, rows), by a transposed read; fewer as above."""
 
     def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
         """Add vectors x (vectors, rows), d (vectors, columns) with their exponents to the accumulators, in order."""
@@ -68,6 +72,25 @@ class Tile(Protocol):
 
     def restore(self, state: State) -> None:
         """Continue from `state()` of an equal tile, to the same bits."""
+
+
+class StreamTile(Tile, Protocol):
+    """A tile that holds a digital copy of its weights, and whose changes come from the host, not from vectors."""
+
+    calibrated: bool
+    """Whether the ADC range of forward reads was set; part of the state."""
+
+    def calibrate(self, codes: Ints) -> None:
+        """Set it for vectors like these: codes (vectors, rows or the first of them)."""
+
+    def read_copy(self) -> None:
+        """Make the digital copy what the array holds now: once, when the weights were loaded."""
+
+    def update(self, codes: Ints) -> None:
+        """Add changes of all weights to the accumulators: signed int32 (rows, columns), accumulator units."""
+
+    def copy(self) -> Ints:
+        """The digital copy of the weights: int32 (rows, columns), accumulator units."""
 
 
 def digest_of(programs: Iterable[RowProgram]) -> bytes:
@@ -94,11 +117,11 @@ class ModelTile:
     def configure(self, **registers: int) -> None:
         self.controller.configure(**registers)
 
-    def forward(self, codes: Ints) -> Ints:
-        return self.array.forward(codes)
+    def forward(self, codes: Ints, outputs: int | None = None) -> Ints:
+        return self.array.forward(codes, outputs)
 
-    def backward(self, codes: Ints) -> Ints:
-        return self.array.backward(codes)
+    def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
+        return self.array.backward(codes, outputs)
 
     def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
         self.controller.update_vectors(x, ex, d, ed)

@@ -17,15 +17,24 @@ if TYPE_CHECKING:
     from crosstrain_model.training.plan import Plan
     from crosstrain_model.training.run import Run
 
-PLAN_OPTIONS = ("network", "data", "through", "epochs", "batch", "rate", "weight_scale", "samples")
+PLAN_OPTIONS = (
+    "network", "data", "through", "epochs", "batch", "batches", "optimizer", "rate", "schedule", "weight_decay",
+    "weight_scale", "samples",
+)  # fmt: skip
 """Options that are fields of the training plan; None where the user did not say."""
 
 
 def add(subparsers: Any) -> None:
     """Register the command."""
     parser = add_command(subparsers, "train", help="train a network on analog tiles, beside a golden FP32 run")
-    parser.add_argument("--network", metavar="N", help="network to train: mlp, features-32-classes (default)")
-    parser.add_argument("--data", metavar="D", help="data set: digits, of scikit-learn (default)")
+    parser.add_argument("--network", metavar="N", help="mlp (default), mlp-mnist, lenet-wu, vgg8 or resnet18")
+    parser.add_argument("--data", metavar="D", help="data set: digits, of scikit-learn (default), mnist, fashion-mnist")
+    parser.add_argument(
+        "--data-dir",
+        metavar="FOLDER",
+        type=path,
+        help="folder that has mnist/ or fashion-mnist/ (default $CROSSTRAIN_DATA; without one they are downloaded)",
+    )
     parser.add_argument(
         "--through",
         metavar="WHAT",
@@ -33,7 +42,11 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--epochs", metavar="N", type=int, help="passes over the training set (default 20)")
     parser.add_argument("--batch", metavar="N", type=int, help="vectors between two program passes (default 10)")
+    parser.add_argument("--batches", metavar="N", type=int, help="batches of an epoch (default all that the set gives)")
+    parser.add_argument("--optimizer", metavar="O", help="of the host and the golden run: sgd (default), adamw")
     parser.add_argument("--rate", metavar="ETA", type=float, help="learning rate on the mean of a batch (default 0.1)")
+    parser.add_argument("--schedule", metavar="S", help="of the rate over the epochs: constant (default), cosine")
+    parser.add_argument("--weight-decay", metavar="L", type=float, help="decay of weights, times the rate (default 0)")
     parser.add_argument("--weight-scale", metavar="W", type=float, help="weight at full-scale conductance (default 1)")
     parser.add_argument("--samples", metavar="N", type=int, help="train on the first N samples only (default all)")
     parser.add_argument("-o", "--output", metavar="RUN", type=path, help="folder of the run, with its picture")
@@ -49,7 +62,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     check_design(args)
     if plan.through == "rtl":
         print("preparing the Verilog of the tiles; compiling it, the first time, takes a minute", file=sys.stderr)
-    training = Run(args.design, plan, tile_factory(plan.through), folder)
+    training = Run(args.design, plan, tile_factory(plan.through), folder, data_dir=args.data_dir)
     if folder is not None:
         folder.write_plan(plan) if args.resume else folder.create(args.design, plan)
     print(_told(training), file=sys.stderr)
@@ -85,7 +98,7 @@ def _request(args: argparse.Namespace) -> tuple[Plan, RunFolder | None]:
     if design != args.design:
         raise RunError(f"{folder.path}: was started with another design than {args.source} (see design.toml there)")
     for name, value in asked.items():
-        if name != "epochs" and value != getattr(stored, name):
+        if not (name == "epochs" and stored.extendable) and value != getattr(stored, name):
             raise RunError(f"{folder.path}: was started with {name} = {getattr(stored, name)}, not {value}")
     return dataclasses.replace(stored, epochs=asked.get("epochs", stored.epochs)), folder
 

@@ -37,7 +37,7 @@ def to_codes(values: Array, q: Any, codes: Array, exponents: Array) -> bool:
 
 @compiled
 def from_codes(codes: Array, exponents: Array, unit: float, out: Array) -> None:
-    """converters.from_codes: codes int64 [vectors, length], exponents int16; out float32 is written."""
+    """converters.from_codes: codes int64 or float64 [vectors, length], exponents int16; out float32 is written."""
     for v in range(codes.shape[0]):
         line, values = codes[v], out[v]
         factor = math.ldexp(1.0, int(exponents[v]))

@@ -10,6 +10,13 @@ ADC codes become floats by one factor, exact in float64 but for its last roundin
 
     y = code * lsb * 2^e * weight_scale                      # lsb: one ADC code in full-scale weights times input codes
 
+A change of weights that the host made (schemes whose source is "stream") becomes accumulator units, of which the
+digital copies of weights are made too:
+
+    unit  = 2^-F of an ADC code of a row read, relative to full scale
+          = adc_range_row / 2^(adc - 1 + F);  one-sided pairs have unsigned codes: adc_range_row / 2^(adc + F)
+    units = clamp(rint(change / (unit * weight_scale)), -(2^31 - 1), 2^31 - 1)
+
 The learning rate becomes the two registers of the update (algorithm: Nandakumar 2020; chi in units of x * d):
 
     change worth one pulse, in units of x * d:   t = pulse_step * weight_scale / rate
@@ -69,8 +76,8 @@ def to_codes(values: npt.ArrayLike, bits: int) -> tuple[Codes, Exponents]:
 
 
 def from_codes(codes: npt.ArrayLike, exponents: Exponents, unit: float) -> npt.NDArray[np.float32]:
-    """ADC codes, shape (vectors, length), to floats: code * unit * 2^exponent."""
-    if COMPILED and isinstance(codes, np.ndarray) and codes.dtype == np.int64:
+    """ADC codes, or sums of them in float64, shape (vectors, length), to floats: code * unit * 2^exponent."""
+    if COMPILED and isinstance(codes, np.ndarray) and codes.dtype in (np.int64, np.float64):
         from crosstrain_model.training import converter_kernels
 
         out = np.empty(codes.shape, np.float32)
@@ -78,6 +85,25 @@ def from_codes(codes: npt.ArrayLike, exponents: Exponents, unit: float) -> npt.N
         return out
     scaled = np.asarray(codes, dtype=np.float64) * unit
     return np.ldexp(scaled, exponents.astype(np.int32)[:, None]).astype(np.float32)
+
+
+def copy_unit(design: Design) -> float:
+    """One unit of accumulators and digital copies, relative to a full-scale weight."""
+    signed = int(design.array.pair != "one-sided")
+    return design.converters.adc_range_row / 2.0 ** (design.formats.adc - signed + design.formats.fraction)
+
+
+def to_units(values: npt.NDArray[np.float32], unit: float) -> npt.NDArray[np.int32]:
+    """Floats of any shape in units of `unit`, to nearest, halves to even; `UserError` for what is not finite."""
+    if not np.isfinite(values).all():
+        raise UserError(_DIVERGED)
+    limit = 2.0**31 - 1
+    return np.clip(np.rint(values.astype(np.float64) / unit), -limit, limit).astype(np.int32)
+
+
+def from_units(units: npt.NDArray[np.integer], unit: float) -> npt.NDArray[np.float32]:
+    """The inverse, exact where units have at most 24 bits and `unit` is a power of two."""
+    return (units.astype(np.float64) * unit).astype(np.float32)
 
 
 def rate_registers(design: Design, pulse_step: float, weight_scale: float, rate: float) -> tuple[int, int]:

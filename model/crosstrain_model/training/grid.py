@@ -1,15 +1,25 @@
-"""A dense layer's weights on tiles: split over rows and columns, partial sums added after the ADCs."""
+"""A layer's weights on tiles: split over rows and columns, partial sums added after the ADCs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.design import Design
-from crosstrain_model.tile import Programmed, Tile
-from crosstrain_model.training.converters import Codes, Exponents, from_codes, registers_of_rate, to_codes
+from crosstrain_model.tile import Programmed, StreamTile, Tile
+from crosstrain_model.training.converters import (
+    Codes,
+    Exponents,
+    copy_unit,
+    from_codes,
+    from_units,
+    registers_of_rate,
+    to_codes,
+    to_units,
+)
 
 TileFactory = Callable[[Design, int, int], Tile]
 """Builds tile number `tile` of a run: (design, seed, tile)."""
@@ -20,7 +30,8 @@ class TileGrid:
     """`inputs` x `outputs` real weights on as many tiles as they need; edge tiles are padded with weights that stay 0.
 
     One exponent serves a whole vector, so the ADC codes of a column's partial sums share their unit and are added as
-    integers.  Weights are W[r, c] of input r and output c, the transpose of torch's.
+    integers (as floats where tiles have ADC ranges of their own).  Weights are W[r, c] of input r and output c, the
+    transpose of torch's.
     """
 
     def __init__(
@@ -47,9 +58,14 @@ class TileGrid:
             columns = slice(j * self.columns, min((j + 1) * self.columns, self.outputs))
             yield tile, rows, columns
 
+    @property
+    def streamed(self) -> bool:
+        """Whether weight changes come from the host: tiles are then `StreamTile`s, and `update` and `copy` work."""
+        return self.design.row.source == "stream"
+
     def configure(self, rate: float) -> None:
-        """Set every tile's registers for learning rate `rate` per sample."""
-        for tile in self.tiles:
+        """Set every tile's registers for learning rate `rate` per sample; nothing where the host has the rate."""
+        for tile in () if self.streamed else self.tiles:
             tile.configure(**registers_of_rate(self.design, tile.array.pulse_step, self.scale, rate))
 
     def load_weights(self, weights: Floats) -> None:
@@ -59,6 +75,8 @@ class TileGrid:
             block = weights[rows, columns].astype(np.float64) / self.scale
             target[: block.shape[0], : block.shape[1]] = block
             tile.array.load_weights(np.rint(target * tile.array.weight_one).astype(np.int32))
+            if self.streamed:
+                cast(StreamTile, tile).read_copy()
 
     def weights(self) -> npt.NDArray[np.int32]:
         """Integer weights (inputs, outputs) in the array model's unit."""
@@ -69,11 +87,28 @@ class TileGrid:
 
     def forward(self, x: Floats) -> tuple[Floats, Codes, Exponents]:
         """y = x W for x (vectors, inputs); also the codes and exponents that the DACs got."""
-        codes, exponents = to_codes(x, self.design.formats.x)
+        one_sided = self.design.array.pair == "one-sided"  # codes are unsigned, their sign is another read
+        codes, exponents = to_codes(x, self.design.formats.x + int(one_sided))
+        if self.streamed:
+            return from_codes(self._partial_sums(codes), exponents, self.scale), codes, exponents
         total = np.zeros((len(codes), self.outputs), dtype=np.int64)
         for tile, rows, columns in self.blocks():
-            total[:, columns] += tile.forward(_padded(codes[:, rows], self.rows))[:, : columns.stop - columns.start]
+            total[:, columns] += tile.forward(codes[:, rows], columns.stop - columns.start)
         return from_codes(total, exponents, self.tiles[0].array.forward_converter.lsb * self.scale), codes, exponents
+
+    def _partial_sums(self, codes: Codes) -> npt.NDArray[np.float64]:
+        """Sums of partial sums where every tile has an ADC range of its own, set by the first vectors it reads.
+
+        float64, in full-scale weights times input codes.
+        """
+        total = np.zeros((len(codes), self.outputs))
+        for tile, rows, columns in self.blocks():
+            stream = cast(StreamTile, tile)
+            if not stream.calibrated:
+                stream.calibrate(codes[:, rows])
+            read = tile.forward(codes[:, rows], columns.stop - columns.start)
+            total[:, columns] += read * tile.array.forward_converter.lsb
+        return total
 
     def error_codes(self, d: Floats) -> tuple[Codes, Exponents]:
         """Codes and exponents of errors d (vectors, outputs)."""
@@ -84,13 +119,29 @@ class TileGrid:
         codes, exponents = self.error_codes(d)
         total = np.zeros((len(codes), self.inputs), dtype=np.int64)
         for tile, rows, columns in self.blocks():
-            total[:, rows] += tile.backward(_padded(codes[:, columns], self.columns))[:, : rows.stop - rows.start]
+            total[:, rows] += tile.backward(codes[:, columns], rows.stop - rows.start)
         return from_codes(total, exponents, self.tiles[0].array.backward_converter.lsb * self.scale), codes, exponents
 
     def accumulate(self, x: Codes, ex: Exponents, d: Codes, ed: Exponents) -> None:
         """Hand a batch of outer products to every tile."""
         for tile, rows, columns in self.blocks():
             tile.accumulate(_padded(x[:, rows], self.rows), ex, _padded(d[:, columns], self.columns), ed)
+
+    def update(self, delta: Floats) -> None:
+        """Hand changes of weights, real (inputs, outputs), to the tiles of a stream scheme, rounded to their unit."""
+        for tile, rows, columns in self.blocks():
+            codes = np.zeros((self.rows, self.columns), dtype=np.int32)
+            block = to_units(delta[rows, columns], copy_unit(self.design) * self.scale)
+            codes[: block.shape[0], : block.shape[1]] = block
+            cast(StreamTile, tile).update(codes)
+
+    def copy(self) -> Floats:
+        """The digital copy of the weights, real (inputs, outputs), of a stream scheme."""
+        whole = np.zeros((self.inputs, self.outputs), dtype=np.float32)
+        for tile, rows, columns in self.blocks():
+            held = cast(StreamTile, tile).copy()[: rows.stop - rows.start, : columns.stop - columns.start]
+            whole[rows, columns] = from_units(held, copy_unit(self.design) * self.scale)
+        return whole
 
     def program(self) -> list[Programmed]:
         """One program pass of every tile."""

@@ -1,4 +1,14 @@
-"""Torch modules whose weights live on tiles: read in forward and backward, updated by the tiles themselves."""
+"""Torch modules whose weights live on tiles: dense layers and convolutions, read in the forward pass by the array.
+
+Who makes the change of a weight is the scheme's choice, and there are two behaviours:
+
+    outer products    the backward pass is a transposed read, and hands the vectors x and d to the tiles
+    stream            the module holds the tiles' digital copy as a parameter: the backward pass is digital, the host's
+                      optimiser changes the parameter, and the change goes to the tiles (`hand_over`)
+
+A convolution is a dense layer on unfolded inputs: row (channel, ky, kx) of the weights, and one vector per output
+position, sample by sample and in each sample from left to right, then down.  In this order the tiles get them.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +20,20 @@ from torch import nn
 from crosstrain_model.training.grid import TileGrid
 
 
-class _TileProduct(torch.autograd.Function):
-    """y = x W + b, both reads in the array; the backward pass hands the outer product of the update to the tiles."""
+class _OuterProduct(torch.autograd.Function):
+    """y = x W, both reads in the array; the backward pass hands the outer product of the update to the tiles.
+
+    `anchor` is a tensor that needs a gradient: without it the first layer would have no backward pass.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, bias: torch.Tensor, grid: TileGrid, learn: bool) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, anchor: torch.Tensor, grid: TileGrid, learn: bool) -> torch.Tensor:
         y, codes, exponents = grid.forward(x.detach().numpy())
         ctx.grid, ctx.read, ctx.learn = grid, (codes, exponents), learn
-        return torch.from_numpy(y) + bias
+        return torch.from_numpy(y)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, None, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
         (d,) = gradients
         if ctx.needs_input_grad[0]:
             back, codes, exponents = ctx.grid.backward(d.numpy())
@@ -29,21 +42,80 @@ class _TileProduct(torch.autograd.Function):
             dx, (codes, exponents) = None, ctx.grid.error_codes(d.numpy())
         if ctx.learn:
             ctx.grid.accumulate(*ctx.read, codes, exponents)
-        return dx, d.sum(dim=0), None, None
+        return dx, None, None, None
 
 
-class TileLinear(nn.Module):
-    """Dense layer on a grid of tiles with a digital bias (float32, trained by the host).
+class _CopiedProduct(torch.autograd.Function):
+    """y = x W read in the array; gradients digital, with the copy of the weights (inputs, outputs)."""
 
-    Gradients that reach it are per sample (a loss summed over the batch); each backward pass in training mode
-    accumulates its batch, and `grid.program()` after it is the weight update.
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, grid: TileGrid) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.from_numpy(grid.forward(x.detach().numpy())[0])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
+        (d,) = gradients
+        x, weight = ctx.saved_tensors
+        dx = d @ weight.T if ctx.needs_input_grad[0] else None
+        return dx, x.T @ d if ctx.needs_input_grad[1] else None, None
+
+
+class TiledLayer(nn.Module):
+    """What dense layers and convolutions share: a grid of tiles, and a digital bias or scale (float32, the host's).
+
+    Gradients that reach it are per sample (a loss summed over the batch).  After a backward pass in training mode and
+    a step of the optimiser, `hand_over()`, `grid.program()` and `refresh()` are the weight update.
     """
 
-    def __init__(self, grid: TileGrid):
+    def __init__(self, grid: TileGrid, *, scaled: bool = False):
         super().__init__()
         self.grid = grid
-        self.bias = nn.Parameter(torch.zeros(grid.outputs))
+        self.bias = None if scaled else nn.Parameter(torch.zeros(grid.outputs))
+        self.scale = nn.Parameter(torch.ones(())) if scaled else None
+        self.weight: nn.Parameter | None = None
+        if grid.streamed:
+            self.weight = nn.Parameter(torch.zeros(grid.inputs, grid.outputs))
+        self._anchor = torch.zeros((), requires_grad=True)
+
+    def product(self, x: torch.Tensor) -> torch.Tensor:
+        """The layer for vectors x (vectors, inputs)."""
+        if self.weight is not None:
+            y = _CopiedProduct.apply(x, self.weight, self.grid)  # type: ignore[no-untyped-call]
+        else:
+            y = _OuterProduct.apply(x, self._anchor, self.grid, self.training)  # type: ignore[no-untyped-call]
+        product: torch.Tensor = y if self.scale is None else self.scale * y
+        return product if self.bias is None else product + self.bias
+
+    def hand_over(self) -> None:
+        """Give the tiles what the optimiser changed; nothing where they got outer products."""
+        if self.weight is not None:
+            self.grid.update(self.weight.detach().numpy() - self.grid.copy())
+
+    def refresh(self) -> None:
+        """Make the parameter the tiles' digital copy again."""
+        if self.weight is not None:
+            self.weight.data = torch.from_numpy(self.grid.copy())
+
+
+class TileLinear(TiledLayer):
+    """Dense layer on a grid of tiles."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y: torch.Tensor = _TileProduct.apply(x, self.bias, self.grid, self.training)  # type: ignore[no-untyped-call]
-        return y
+        return self.product(x)
+
+
+class TileConv2d(TiledLayer):
+    """Convolution with square kernels on a grid of channels * kernel^2 inputs: (n, channels, height, width) to
+    (n, outputs, height', width')."""
+
+    def __init__(self, grid: TileGrid, kernel: int, *, stride: int = 1, padding: int = 0):
+        super().__init__(grid, scaled=True)
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in x.shape[2:])
+        unfolded = nn.functional.unfold(x, self.kernel, padding=self.padding, stride=self.stride)
+        vectors = unfolded.transpose(1, 2).reshape(-1, self.grid.inputs)
+        y = self.product(vectors).reshape(len(x), height, width, self.grid.outputs)
+        return y.permute(0, 3, 1, 2)

@@ -26,11 +26,25 @@ class Plan(Section):
     """Passes over the training set."""
     batch: int = integer(10, 1, 4096)
     """Vectors between two program passes; the last, short batch of an epoch is left out."""
+    batches: int = integer(0, 0, 10**6)
+    """Batches of an epoch, of samples drawn without repetition; 0: as many as the training set gives."""
+    optimizer: str = choice("sgd", "sgd", "adamw")
+    """What the host trains with (`optimizer.py`): the golden network; on tiles biases and scales, and weights where the
+    host makes their changes."""
     rate: float = real(0.1, 1e-9, 1e3)
-    """Learning rate eta of plain SGD on the mean loss of a batch."""
+    """Learning rate eta on the mean loss of a batch."""
+    schedule: str = choice("constant", "constant", "cosine")
+    """How the rate falls from epoch to epoch."""
+    weight_decay: float = real(0.0, 0.0, 1.0)
+    """Part of a weight, times the rate, that every step takes away."""
     weight_scale: float = real(1.0, 1e-6, 1e6)
     """Real weight that a full-scale conductance stands for; initial weights beyond it are clipped in both runs."""
     samples: int = integer(0, 0, 10**9)
     """Training samples used, the first ones of the set; 0: all."""
     seed: int = integer(1, 0, 2**32 - 1)
     """Seed of initial weights, order of samples, devices and noise."""
+
+    @property
+    def extendable(self) -> bool:
+        """Whether a resumed run may have more epochs; not where earlier rates depend on them."""
+        return self.schedule == "constant"

@@ -1,7 +1,8 @@
 """The training loop: one for every scheme, resumable to the same bits at every checkpoint.
 
 Order of everything: epoch by epoch, batch by batch in an order drawn from (seed, epoch); per batch the golden network
-steps, then the tiles; after an epoch both are tested.  Reads of the test set are events of the array like any other.
+steps, then the tiles; after an epoch both are tested.  A rate that falls changes before the first batch of an epoch.
+Reads of the test set are events of the array like any other.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +20,20 @@ import torch
 
 from crosstrain_model.design import Design
 from crosstrain_model.design_file import design_hash
-from crosstrain_model.errors import UserError
+from crosstrain_model.section import refuse
 from crosstrain_model.training.data import DATA_SETS
+from crosstrain_model.training.download import data_folder
 from crosstrain_model.training.folder import Arrays, RunError, RunFolder
 from crosstrain_model.training.grid import TileFactory
 from crosstrain_model.training.history import History
+from crosstrain_model.training.network import as_inputs
+from crosstrain_model.training.optimizer import (
+    check_optimizer,
+    optimizer_arrays,
+    rate_of,
+    restore_optimizer,
+    set_rate,
+)
 from crosstrain_model.training.pair import build
 from crosstrain_model.training.plan import Plan
 
@@ -36,17 +47,35 @@ Listener = Callable[["Run"], None]
 class Run:
     """One training run in memory; with a folder it checkpoints there.
 
-    Raises `UserError` where activations stop being finite, `RunError` for a folder that does not fit.
+    data_dir : folder of data sets; None: $CROSSTRAIN_DATA, else a cache that downloads fill
+
+    Raises `UserError` for what cannot be trained, and where activations stop being finite, `RunError` for a folder that
+    does not fit.
     """
 
-    def __init__(self, design: Design, plan: Plan, factory: TileFactory, folder: RunFolder | None = None):
+    def __init__(
+        self,
+        design: Design,
+        plan: Plan,
+        factory: TileFactory,
+        folder: RunFolder | None = None,
+        *,
+        data_dir: Path | None = None,
+    ):
+        check_optimizer(design, plan)
         torch.set_num_threads(1)  # sums of float32 depend on how they are split
         self.design, self.plan, self.folder = design, plan, folder
-        self.data = DATA_SETS[plan.data]()
-        self.samples = min(plan.samples or len(self.data.train_y), len(self.data.train_y))
-        self.epoch_batches = self.samples // plan.batch
-        if not self.epoch_batches:
-            raise UserError(f"train.batch = {plan.batch}: must be at most the {self.samples} training samples")
+        data = DATA_SETS[plan.data](data_folder(data_dir))
+        train_x, test_x = (as_inputs(plan.network, x) for x in (data.train_x, data.test_x))
+        self.data = dataclasses.replace(data, train_x=train_x, test_x=test_x)
+        self.samples = min(plan.samples or len(data.train_y), len(data.train_y))
+        most = self.samples // plan.batch
+        if not most:
+            raise refuse("train.batch", plan.batch, f"must be at most the {self.samples} training samples")
+        if plan.batches > most:
+            bound = f"must be at most {most}, the batches of {plan.batch} in {self.samples} training samples"
+            raise refuse("train.batches", plan.batches, bound)
+        self.epoch_batches = plan.batches or most
         self.golden, self.tiles = build(design, plan, self.data, factory)
         self.history = History()
         self.saved_at = time.monotonic()
@@ -79,6 +108,7 @@ class Run:
     def _learn_batch(self) -> None:
         start = time.perf_counter()
         epoch, batch = divmod(self.history.batches, self.epoch_batches)
+        self._set_rate(epoch, first=batch == 0)
         order = np.random.Generator(np.random.PCG64([self.plan.seed, epoch])).permutation(self.samples)
         chosen = torch.from_numpy(order[batch * self.plan.batch : (batch + 1) * self.plan.batch])
         x, y = self.data.train_x[chosen], self.data.train_y[chosen]
@@ -89,6 +119,15 @@ class Run:
             accuracy = self.tiles.accuracy(self.data.test_x, self.data.test_y)
             golden = self.golden.accuracy(self.data.test_x, self.data.test_y)
             self.history.close_epoch(accuracy, golden, self.updates)
+
+    def _set_rate(self, epoch: int, *, first: bool) -> None:
+        """The rate of an epoch: for the optimisers always, as a resumed run has them new; for tiles when it changes."""
+        rate = rate_of(self.plan, epoch)
+        for learner in (self.golden, self.tiles):
+            set_rate(learner.optimizer, self.plan, rate)
+        if first and epoch and rate != rate_of(self.plan, epoch - 1):
+            for grid in self.tiles.grids:
+                grid.configure(rate / self.plan.batch)
 
     def figures(self) -> dict[str, object]:
         """The figures of the run so far, under the names that the command line reports."""
@@ -111,12 +150,13 @@ class Run:
             self.saved_at = time.monotonic()
 
     def arrays(self) -> Arrays:
-        """Everything the future depends on: history, both networks' float parameters, every tile."""
+        """Everything the future depends on: history, both networks' floats and their optimisers, every tile."""
         arrays: Arrays = {f"history.{name}": a for name, a in self.history.arrays().items()}
         arrays["request"] = self._request()
         for side, learner in (("golden", self.golden), ("tiles", self.tiles)):
             for name, tensor in learner.network.state_dict().items():
                 arrays[f"{side}.{name}"] = tensor.numpy()
+            arrays |= {f"{side}_optimizer.{name}": a for name, a in optimizer_arrays(learner.optimizer).items()}
         for layer, grid in enumerate(self.tiles.grids):
             for k, tile in enumerate(grid.tiles):
                 arrays.update({f"layer{layer}.tile{k}.{name}": a for name, a in tile.state().items()})
@@ -126,12 +166,13 @@ class Run:
         """Continue from `arrays()` of a run with the same design and plan."""
         where = self.folder.checkpoint if self.folder else "checkpoint"
         if not np.array_equal(arrays.get("request", ()), self._request()):
-            raise RunError(f"{where}: belongs to another design or plan")
+            raise RunError(f"{where}: belongs to another design, plan or data set")
         try:
             self.history = History.from_arrays(_under(arrays, "history."))
             for side, learner in (("golden", self.golden), ("tiles", self.tiles)):
                 tensors = {n: torch.from_numpy(np.array(a)) for n, a in _under(arrays, f"{side}.").items()}
                 learner.network.load_state_dict(tensors)
+                restore_optimizer(learner.optimizer, _under(arrays, f"{side}_optimizer."))
             for layer, grid in enumerate(self.tiles.grids):
                 for k, tile in enumerate(grid.tiles):
                     tile.restore(_under(arrays, f"layer{layer}.tile{k}."))
@@ -139,9 +180,9 @@ class Run:
             raise RunError(f"{where}: does not fit this run: {error}".split("\n")[0]) from error
 
     def _request(self) -> npt.NDArray[np.uint8]:
-        """What a checkpoint belongs to: a hash of design and plan, but for the epochs, which may be raised."""
-        plan = dataclasses.asdict(self.plan) | {"epochs": None}
-        text = design_hash(self.design) + json.dumps(plan, sort_keys=True)
+        """What a checkpoint belongs to: a hash of design, plan and data, but for epochs that may be raised."""
+        plan = dataclasses.asdict(self.plan) | ({"epochs": None} if self.plan.extendable else {})
+        text = design_hash(self.design) + json.dumps(plan, sort_keys=True) + self.data.digest
         return np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=np.uint8)
 
 

@@ -24,7 +24,8 @@ class Engine(Protocol):
     """Arguments arrive checked, with these types, contiguous; the tile's arrays are changed in place."""
 
     def read(self, which: int, codes: Codes, out: Codes) -> bool:
-        """Forward (0) or backward (1) read of a batch; False, and nothing read, when a code is out of range."""
+        """Forward (0) or backward (1) read of a batch: codes of the first lines, the others' levels being 0, and the
+        first outputs.  False, and nothing read, when a code is out of range."""
 
     def read_row(self, row: int) -> Codes:
         """One-hot read."""
@@ -60,7 +61,7 @@ class NumpyEngine:
         numbers = state.counters[which] + np.arange(len(codes))
         kind = noise.DAC_FORWARD if which == 0 else noise.DAC_BACKWARD
         weights = state.levels if which == 0 else state.levels.T
-        out[...] = self._convert(part, codes, weights, kind, numbers, 0)
+        out[...] = self._convert(part, codes, weights[: codes.shape[1], : out.shape[1]], kind, numbers, 0)
         state.counters[which] += len(codes)
         return True
 

@@ -23,6 +23,11 @@ from crosstrain_model.twin.kernels import (
     z_of,
 )
 
+BLOCK = 32
+"""Vectors of a block: four vectors of eight lanes."""
+FEW, MANY = 16, 256
+"""Reads in blocks have at most so many lines or outputs, and so many lines, which stay in the first cache."""
+
 
 @compiled
 def _add_rows(x: Array, first: int, last: int, weights: Array, part: Array) -> None:
@@ -99,18 +104,79 @@ def _backward_sums(levels: Array, weights: Array, chunk: int, sums: Array) -> No
 
 
 @compiled
+def _block_sums(block: Array, weights: Array, transposed: bool, sums: Array) -> None:
+    """sums[o, v] = sum over lines l of block[l, v] * weight of line l and output o, for BLOCK vectors; all int32.
+
+    Weights are [line, output], or [output, line] if `transposed`.  Lanes are vectors, so that reads of few outputs, or
+    from few lines, fill them: the layers of small networks, whose convolutions read very many vectors.
+    """
+    lines, lanes = np.uint64(block.shape[0]), np.uint64(BLOCK)
+    whole = lines // np.uint64(4) * np.uint64(4)
+    for o in range(np.uint64(0), np.uint64(sums.shape[0])):
+        total = sums[o]
+        for v in range(np.uint64(0), lanes):
+            total[v] = 0
+        for l0 in range(np.uint64(0), whole, np.uint64(4)):
+            l1, l2, l3 = l0 + np.uint64(1), l0 + np.uint64(2), l0 + np.uint64(3)
+            w0, w1 = _weight(weights, l0, o, transposed), _weight(weights, l1, o, transposed)
+            w2, w3 = _weight(weights, l2, o, transposed), _weight(weights, l3, o, transposed)
+            for v in range(np.uint64(0), lanes):
+                low = np.int32(np.int32(block[l0, v] * w0) + np.int32(block[l1, v] * w1))
+                high = np.int32(np.int32(block[l2, v] * w2) + np.int32(block[l3, v] * w3))
+                total[v] = np.int32(total[v] + np.int32(low + high))
+        for line in range(whole, lines):
+            w = _weight(weights, line, o, transposed)
+            for v in range(np.uint64(0), lanes):
+                total[v] = np.int32(total[v] + np.int32(block[line, v] * w))
+
+
+@compiled
+def _weight(weights: Array, line: Any, output: Any, transposed: bool) -> Any:
+    return np.int32(weights[output, line]) if transposed else np.int32(weights[line, output])
+
+
+@compiled
+def _read_blocks(part: Array, which: int, codes: Array, weights: Array, keys: Array, number: Any, out: Array) -> Any:
+    """`read` for whole blocks, where there is no DAC noise and an int32 holds the sums; how many vectors that were."""
+    kind = noise.DAC_FORWARD if which == 0 else noise.DAC_BACKWARD
+    lines, outputs = np.uint64(codes.shape[1]), np.uint64(out.shape[1])
+    block = np.empty((codes.shape[1], BLOCK), dtype=np.int32)
+    sums, line = np.empty((out.shape[1], BLOCK), dtype=np.int32), np.empty(out.shape[1], dtype=np.int64)
+    done = codes.shape[0] // BLOCK * BLOCK
+    for first in range(0, done, BLOCK):
+        for v in range(np.uint64(0), np.uint64(BLOCK)):
+            for r in range(np.uint64(0), lines):
+                block[r, v] = codes[np.uint64(first) + v, r]
+        _block_sums(block, weights, which != 0, sums)
+        for v in range(np.uint64(0), np.uint64(BLOCK)):
+            vector = np.uint64(first) + v
+            for c in range(np.uint64(0), outputs):
+                line[c] = sums[c, v]
+            root = _root(codes[vector]) if part[at.READ_NOISE] != 0 else 0
+            _to_codes(part, line, root, keys, kind + 1, number + np.int64(vector), 0, out[vector])
+    return done
+
+
+@compiled
+def _root(codes: Array) -> int:
+    """Root of the summed squares in 1/16 code."""
+    squares = np.int64(0)
+    for r in range(codes.size):
+        squares += np.int64(codes[r]) * np.int64(codes[r])
+    return int(np.floor(np.sqrt(np.float64(squares << 8))))
+
+
+@compiled
 def _to_levels(part: Array, codes: Array, keys: Array, kind: int, number: int, row: int, levels: Array) -> int:
     """Line levels of codes; returns the root of the summed squares in 1/16 code."""
     a, stride = event_key(keys, kind, number, row)
-    squares = np.int64(0)
     for r in range(codes.size):
         level = np.int64(codes[r]) << part[at.FRACTION]
-        squares += np.int64(codes[r]) * np.int64(codes[r])
         if part[at.DAC_NOISE] != 0:
             z = np.int64(z_of_word(a, stride, r))
             level = min(max(level + ((z * part[at.DAC_NOISE] + 2048) >> 12), -32767), 32767)
         levels[r] = np.int32(level)
-    return int(np.floor(np.sqrt(np.float64(squares << 8))))
+    return _root(codes)
 
 
 @compiled
@@ -150,15 +216,19 @@ def read(context: Array, which: int, codes: Array, out: Array) -> bool:
     """Engine.read: codes int32 [B, lines], out int32 [B, outputs]; False and nothing done for a code out of range."""
     part = _converter(context, which)
     full = 1 << (part[at.BITS] - 1)
-    for b in range(codes.shape[0]):
-        for r in range(codes.shape[1]):
-            if codes[b, r] < -full or codes[b, r] >= full:
-                return False
+    given, low, high = codes.reshape(codes.size), np.int32(0), np.int32(0)
+    for i in range(np.uint64(0), np.uint64(given.size)):
+        low, high = min(low, given[i]), max(high, given[i])
+    if low < -full or high >= full:
+        return False
     keys = carray(to_uint32(context[at.KEYS]), (noise.KINDS, 2))
     counters = carray(to_int64(context[at.COUNTERS]), (5,))
     weights = carray(to_int16(context[at.LEVELS]), (context[at.ROWS], context[at.COLUMNS]))
     kind = noise.DAC_FORWARD if which == 0 else noise.DAC_BACKWARD
-    first = 0
+    first, lines, outputs = 0, codes.shape[1], out.shape[1]
+    if part[at.DAC_NOISE] == 0 and min(lines, outputs) <= FEW and lines <= min(MANY, part[at.CHUNK]):
+        first = _read_blocks(part, which, codes, weights, keys, counters[which], out)
+        counters[which] += first
     while first < codes.shape[0]:
         size = 4 if which == 0 and first + 4 <= codes.shape[0] else 1
         levels, roots = np.empty((size, codes.shape[1]), dtype=np.int32), np.empty(size, dtype=np.int64)

@@ -147,28 +147,37 @@ class ArrayTile(ArrayState):
 
     # ---- reads ----
 
-    def forward(self, x_codes: Ints) -> Codes:
-        """ADC codes [B, columns] of input codes [B, rows] (or [columns] of [rows])."""
-        return self._read(FORWARDS, x_codes, self.rows, self.columns)
+    def forward(self, x_codes: Ints, outputs: int | None = None) -> Codes:
+        """ADC codes [B, columns] of input codes [B, rows] (or [columns] of [rows]).
 
-    def backward(self, d_codes: Ints) -> Codes:
-        """ADC codes [B, rows] of error codes [B, columns] (or [rows] of [columns]): the transposed read."""
-        return self._read(BACKWARDS, d_codes, self.columns, self.rows)
+        Fewer codes than rows go to the first rows, and all others get 0; `outputs` asks for the first so many columns
+        alone.  Both save time, not events: the answers are those of the whole read.
+        """
+        return self._read(FORWARDS, x_codes, self.rows, self.columns, outputs)
+
+    def backward(self, d_codes: Ints, outputs: int | None = None) -> Codes:
+        """ADC codes [B, rows] of error codes [B, columns] (or [rows] of [columns]): the transposed read; fewer as in
+        `forward`."""
+        return self._read(BACKWARDS, d_codes, self.columns, self.rows, outputs)
 
     def read_row(self, row: int) -> Codes:
         """ADC codes [columns] of a one-hot read: row `row` at the DAC's full scale 2^(x-1), range `adc_range_row`."""
         return self._engine.read_row(checks.within("read_row row", row, self.rows))
 
-    def _read(self, which: int, codes: Ints, lines: int, outputs: int) -> Codes:
+    def _read(self, which: int, codes: Ints, lines: int, most: int, outputs: int | None) -> Codes:
         codes = np.asarray(codes)
         batch = codes if codes.ndim == 2 else codes[None]
         name = "forward x_codes" if which == FORWARDS else "backward d_codes"
-        if batch.ndim != 2 or batch.shape[1] != lines or batch.dtype.kind not in "iu":
+        if batch.ndim != 2 or not 0 < batch.shape[1] <= lines or batch.dtype.kind not in "iu":
             raise ValueError(f"ArrayTile.{name} = {batch.dtype} {codes.shape}: must be integers [B, {lines}]")
-        out = np.empty((len(batch), outputs), dtype=np.int32)
+        wanted = most if outputs is None else checks.within(f"{name.split()[0]} outputs", outputs, most + 1)
+        part = self.forward_converter if which == FORWARDS else self.backward_converter
         taken = np.ascontiguousarray(batch, dtype=np.int32)
+        if part.dac_noise and taken.shape[1] < lines:  # silent lines are noisy too
+            taken = np.pad(taken, ((0, 0), (0, lines - taken.shape[1])))
+        out = np.empty((len(batch), wanted), dtype=np.int32)
         if not self._engine.read(which, taken, out):
-            (self.forward_converter if which == FORWARDS else self.backward_converter).check_codes(batch, name)
+            part.check_codes(batch, name)
         return out if codes.ndim == 2 else out[0]
 
     # ---- pulses ----

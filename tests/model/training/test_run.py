@@ -117,7 +117,7 @@ def test_folders_that_are_no_runs_are_named(tmp_path, design):
 def test_a_checkpoint_of_another_run_is_refused(tmp_path, design):
     folder = finished(tmp_path / "a", design).folder
     for other in ((load_design("mp-8"), PLAN), (design, dataclasses.replace(PLAN, batch=5))):
-        with pytest.raises(RunError, match="belongs to another design or plan"):
+        with pytest.raises(RunError, match="belongs to another design, plan or data set"):
             Run(*other, model_tile, folder)
 
 

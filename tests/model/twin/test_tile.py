@@ -297,7 +297,7 @@ def test_wrong_arguments_are_named():
         (lambda: tile.train_slots(np.ones((2, 13)), *[np.ones((2, 7), bool)] * 2), "train_slots rows = float64"),
         (lambda: tile.train_slots(np.ones((2, 13), bool), *[np.ones((3, 7), bool)] * 2), "train_slots columns"),
         (lambda: tile.train_slots(np.ones((256, 13), bool), *[np.ones((256, 7), bool)] * 2), "at most 255"),
-        (lambda: tile.forward(np.zeros((2, 12), dtype=int)), "forward x_codes"),
+        (lambda: tile.forward(np.zeros((2, 14), dtype=int)), "forward x_codes"),
         (lambda: setattr(tile, "conductance", np.full((13, 7), 2**21)), "its bounds"),
         (lambda: ArrayTile(sample(), engine="numpy").hook_pointer(), "the hook needs"),
     ):
