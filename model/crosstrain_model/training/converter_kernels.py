@@ -19,18 +19,24 @@ def to_codes(values: Array, q: Any, codes: Array, exponents: Array) -> bool:
 
     False, and nothing that may be used, if any value is not finite.
     """
+    wide = np.empty(1, dtype=np.float64)
+    word, whole, count = wide.view(np.int64), values.view(np.int32), np.uint64(values.shape[1])
+    single = np.empty(1, dtype=np.int32)
+    magnitude = single.view(np.float32)
     for v in range(values.shape[0]):
-        line, out, bits, most = values[v], codes[v], values[v].view(np.int32), np.int32(0)
-        for i in range(np.uint64(0), np.uint64(line.size)):
+        line, out, bits, most = values[v], codes[v], whole[v], np.int32(0)
+        for i in range(np.uint64(0), count):
             most = max(most, np.int32(bits[i] & np.int32(0x7FFFFFFF)))
         if most >= INFINITE:
             return False
-        largest = np.array([most], dtype=np.int32).view(np.float32)[0]
-        mantissa, power = math.frexp(np.float64(largest) / q)
-        exponent = min(max(power - int(mantissa == 0.5), -128), 127)
+        single[0] = most
+        wide[0] = np.float64(magnitude[0]) / q  # a normal number: its bits hold exponent and mantissa
+        power = (word[0] >> 52) - 1022 - int(word[0] & 0xFFFFFFFFFFFFF == 0)
+        exponent = min(max(power, -128), 127) if most else 0
         exponents[v] = np.int16(exponent)
-        factor = math.ldexp(1.0, -exponent)
-        for i in range(np.uint64(0), np.uint64(line.size)):
+        word[0] = (1023 - exponent) << 52
+        factor = wide[0]  # 2^-exponent
+        for i in range(np.uint64(0), count):
             out[i] = np.int16(np.int32(min(max(np.rint(np.float64(line[i]) * factor), -q), q)))
     return True
 
