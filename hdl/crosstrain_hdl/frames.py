@@ -5,39 +5,30 @@ a vector or a pass, one cycle for the commit. A read is kept whole before it is 
 reaches the array.
 """
 
-import enum
-
 from amaranth import Cat, Module, Mux, Signal, signed
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from crosstrain_hdl.frames_ports import load_members
+from crosstrain_hdl.frames_stream import FrameStream, State
 from crosstrain_hdl.gearbox import Gearbox, beat_codes
 from crosstrain_hdl.memory import Memory1R1W, address_width
-from crosstrain_model.frames import USER_BITS, FrameOp, frame_beats, slot_bits
+from crosstrain_model.frames import USER_BITS, FrameOp, beat_bits, frame_beats
 from crosstrain_model.port import Op, code_bits
 
 
-class State(enum.IntEnum):
-    """Where in a frame we are."""
-
-    HEAD = 0
-    BODY = 1
-    COMMIT = 2
-    READ = 3
-    SKIP = 4
-
-
-class Frames(wiring.Component):
+class Frames(FrameStream):
     """Members
 
     s_axis_* : the input stream, see `crosstrain_model.frames`
     w_*, commit_*, drop : the load side of `outer_product.OuterProduct`, words of `lanes` codes; with pulse trains that
         of `vector_store.VectorStore`, whole beats
+    u_*, p_*, drop : in their place with an update stream: the input of `update_stream.UpdateStream`
+    f_valid, f_ready, f_row : with it, a row to be formed; only while quiet
     h_valid, h_ready, h_op, h_row, h_tag : a read for the sequencer; h_op of `crosstrain_model.port.Op`
     dac_valid, dac_ready, dac_codes : its words of input codes, after h_ready; all are taken, whatever becomes of it
     quiet : In(1), all work handed on before is done: a read may go
     cancel : In(1), strobe: forget the frame or vector that has only half arrived; a whole read stays
-    half : Out(1), an x waits for its d
+    half : Out(1), an x waits for its d; 0 with an update stream
     busy : Out(1), a frame has begun, an x waits, or words of a read are left
     frame_error : Out(1), strobe
     """
@@ -45,26 +36,18 @@ class Frames(wiring.Component):
     def __init__(self, design):
         self.design = design
         code, lanes = code_bits(design), design.array.lanes
-        self.pulsed = design.pulsed
-        if self.pulsed:
-            commit = {"commit_ex": Out(signed(8)), "commit_ed": Out(signed(8))}
-        else:
-            commit = {"commit_exponent": Out(signed(9)), "commit_program": Out(1), "commit_empty": Out(1)}
-        self.read_words = max(design.array.row_words, design.array.groups)
+        self.pulsed, self.streamed = design.pulsed, design.streamed
+        self.read_words = design.array.row_words
+        if not self.streamed:
+            self.read_words = max(self.read_words, design.array.groups)
         super().__init__(
             {
-                "s_axis_tdata": In(design.stream_codes * slot_bits(design)),
+                "s_axis_tdata": In(beat_bits(design)),
                 "s_axis_tvalid": In(1),
                 "s_axis_tready": Out(1),
                 "s_axis_tlast": In(1),
                 "s_axis_tuser": In(USER_BITS),
-                "w_valid": Out(1),
-                "w_ready": In(1),
-                "w_is_d": Out(1),
-                "w_codes": Out((design.stream_codes if self.pulsed else lanes) * code),
-                **commit,
-                "commit_valid": Out(1),
-                "commit_ready": In(1),
+                **load_members(design),
                 "drop": Out(1),
                 "h_valid": Out(1),
                 "h_ready": In(1),
@@ -90,23 +73,25 @@ class Frames(wiring.Component):
         self._dac_free = Signal()
         for_lists, for_array, plain, bad = Signal(), Signal(), Signal(), Signal()
         accepted, last_beat = Signal(), Signal()
+        is_x, is_d, backward = (op == name for name in (FrameOp.UPDATE_X, FrameOp.UPDATE_D, FrameOp.BACKWARD))
+        if self.streamed:  # there are none of these
+            is_x = is_d = backward = 0
         m.d.comb += [
-            for_lists.eq((op == FrameOp.UPDATE_X) | (op == FrameOp.UPDATE_D)),
-            for_array.eq((op == FrameOp.FORWARD) | (op == FrameOp.BACKWARD)),
+            for_lists.eq(is_x | is_d),
+            for_array.eq((op == FrameOp.FORWARD) | backward),
             plain.eq(~for_lists & ~for_array),
             bad.eq(self.s_axis_tvalid & (self.s_axis_tlast != last_beat)),
             accepted.eq(self.s_axis_tvalid & self.s_axis_tready),
             gearbox.beat_data.eq(self.s_axis_tdata),
-            gearbox.is_d.eq((op == FrameOp.UPDATE_D) | (op == FrameOp.BACKWARD)),
+            gearbox.is_d.eq(is_d | backward),
             gearbox.restart.eq(state == State.HEAD),
-            self.w_is_d.eq(gearbox.is_d),
         ]
         good = (state == State.BODY) & self.s_axis_tvalid & ~plain & ~bad & ~self.cancel
-        (self._load_beats if self.pulsed else self._load_words)(m, gearbox, good, for_lists)
+        self._load(m, gearbox, good, for_lists)
         self._beats(m, gearbox.is_d, plain, accepted, last_beat)
         with m.Switch(state):
             with m.Case(State.HEAD):
-                self._head(m)
+                self._stream_head(m) if self.streamed else self._head(m)
             with m.Case(State.BODY):
                 m.d.comb += self.s_axis_tready.eq((bad | plain | self._beat_ready) & ~self.cancel)
                 with m.If(self.cancel):
@@ -116,10 +101,10 @@ class Frames(wiring.Component):
                     m.d.comb += [self.frame_error.eq(1), self.drop.eq(for_lists)]
                     m.d.sync += [self.half.eq(0), state.eq(Mux(self.s_axis_tlast, State.HEAD, State.SKIP))]
                 with m.Elif(accepted & last_beat):
-                    m.d.sync += [self.half.eq(op == FrameOp.UPDATE_X), state.eq(self._after_body(op))]
+                    m.d.sync += [self.half.eq(is_x), state.eq(self._after_body(op))]
             with m.Case(State.COMMIT):
-                m.d.comb += self.commit_valid.eq(1)
-                with m.If(self.commit_ready):
+                m.d.comb += (self.p_valid if self.streamed else self.commit_valid).eq(1)
+                with m.If(self.p_ready if self.streamed else self.commit_ready):
                     m.d.sync += state.eq(State.HEAD)
             with m.Case(State.READ):
                 m.d.comb += self.h_valid.eq(self.quiet)
@@ -129,9 +114,21 @@ class Frames(wiring.Component):
                 m.d.comb += self.s_axis_tready.eq(1)
                 with m.If(accepted & self.s_axis_tlast):
                     m.d.sync += state.eq(State.HEAD)
+            if self.streamed:
+                self._stream_states(m)
         self._dac(m, gearbox, for_array)
         m.d.comb += self.busy.eq((state != State.HEAD) | self.s_axis_tvalid | self.half | ~self._dac_free)
         return m
+
+    def _load(self, m, gearbox, good, for_lists):
+        """Where the codes of beats go; an update stream leaves those of reads."""
+        if self.streamed:
+            self._beat_ready = gearbox.beat_ready
+            m.d.comb += [gearbox.beat_valid.eq(good), gearbox.word_ready.eq(1)]
+            self._stream_beats(m)
+        else:
+            m.d.comb += self.w_is_d.eq(gearbox.is_d)
+            (self._load_beats if self.pulsed else self._load_words)(m, gearbox, good, for_lists)
 
     def _load_words(self, m, gearbox, good, for_lists):
         """Vectors go on as words of `lanes` codes."""
@@ -207,6 +204,8 @@ class Frames(wiring.Component):
 
     def _after_body(self, op):
         """Where a whole, good frame goes on."""
+        if self.streamed:
+            return self._after_stream_body(op)
         commits = (op == FrameOp.UPDATE_D) | (op == FrameOp.PROGRAM)
         return Mux(op == FrameOp.UPDATE_X, State.HEAD, Mux(commits, State.COMMIT, State.READ))
 
@@ -215,9 +214,9 @@ class Frames(wiring.Component):
         m.submodules.words = memory = Memory1R1W(self.read_words, len(self.dac_codes))
         sending, fetch, is_d, last = Signal(), Signal(), Signal(), Signal()
         index = Signal(range(self.read_words + 1))
-        of_columns = Mux(self._op == FrameOp.BACKWARD, Op.BACKWARD, Op.READ_ROW)
+        backward = 0 if self.streamed else self._op == FrameOp.BACKWARD
         m.d.comb += [
-            self.h_op.eq(Mux(self._op == FrameOp.FORWARD, Op.FORWARD, of_columns)),
+            self.h_op.eq(Mux(self._op == FrameOp.FORWARD, Op.FORWARD, Mux(backward, Op.BACKWARD, Op.READ_ROW))),
             memory.W0_en.eq(gearbox.word_valid & for_array),
             memory.W0_addr.eq(gearbox.word_index),
             memory.W0_data.eq(gearbox.word_codes),

@@ -141,6 +141,9 @@ def beat_codes(m, design, data, is_d):
         code = Signal(bits, name=f"code_{place}")
         raw = data[place * slot : (place + 1) * slot]
         x, d = (raw[:width].as_signed() for width in (formats.x, formats.d))
-        m.d.comb += code.eq(x if formats.x == formats.d else Mux(is_d, d, x))
+        if design.verified:  # devices of one sign: codes are unsigned, and there are none of d
+            m.d.comb += code.eq(raw[: formats.x])
+        else:
+            m.d.comb += code.eq(x if formats.x == formats.d else Mux(is_d, d, x))
         codes.append(code)
     return codes

@@ -113,7 +113,10 @@ class PortChecker(PortTracker):
         full = self._count == outstanding(self.design)
         self._hit(m, "CMD_RESYNC", ~self._synced & (other | self.arr_slot_valid | self.arr_dac_valid))
         self._hit(m, "CMD_OUTSTANDING", self._synced & other & (full | self._aborting))
-        self._hit(m, "CMD_FIELDS", self.arr_cmd_valid & (unused | missing))
+        wrong = unused | missing
+        if self.design.verified:  # groups: at least one of a READ_ROW, and none of anything else
+            wrong = wrong | ((self.arr_cmd_op == Op.READ_ROW) != self.arr_cmd_groups.any())
+        self._hit(m, "CMD_FIELDS", self.arr_cmd_valid & wrong)
         wanted = Mux(self._is_abort, ABORT_TAG, self._next_tag)
         self._hit(m, "CMD_TAG", self.arr_cmd_valid & (self.arr_cmd_tag != wanted))
         wide = (self.arr_cmd_width == 0) | (self.arr_cmd_width > limit)

@@ -26,7 +26,7 @@ from crosstrain_model.port import (
 
 def _command(design):
     """What is known of an open command."""
-    words = range(max(design.array.row_words, design.array.groups) + 1)
+    words = range(max(design.array.row_words, design.array.groups, dac_words(design, Op.FORWARD)) + 1)
     return data.StructLayout(
         {
             "tag": TAG_BITS,
@@ -66,6 +66,9 @@ class PortTracker(wiring.Component):
         self._is_abort = self._is(m, (Op.ABORT,), "is_abort")
         self._is_pulse = self._is(m, PULSE_OPS, "is_pulse")
         self._is_read = self._is(m, READ_OPS, "is_read")
+        self._is_program = self.arr_cmd_op == Op.PROGRAM
+        if self.design.verified:
+            self._is_program = self._is(m, (Op.PROGRAM, Op.FORM), "is_program")
         self._slot = Signal(name="slot_taken")
         m.d.comb += [
             self._taken.eq(self.arr_cmd_valid & self.arr_cmd_ready),
@@ -146,7 +149,7 @@ class PortTracker(wiring.Component):
             command.tag.eq(self.arr_cmd_tag),
             command.width.eq(self.arr_cmd_width),
             command.pulse.eq(self._is_pulse),
-            command.program.eq(self.arr_cmd_op == Op.PROGRAM),
+            command.program.eq(self._is_program),
             command.train.eq(self.arr_cmd_op == Op.TRAIN),
             command.read.eq(self._is_read),
         ]
@@ -154,7 +157,9 @@ class PortTracker(wiring.Component):
             for op in READ_OPS:
                 with m.Case(op):
                     m.d.sync += command.dac_left.eq(dac_words(self.design, op))
-                    m.d.sync += command.adc_left.eq(adc_words(self.design, op))
+                    named = self.design.verified and op == Op.READ_ROW
+                    due = total([self.arr_cmd_groups]) if named else adc_words(self.design, op)
+                    m.d.sync += command.adc_left.eq(due)
 
     def _after_slot(self, m, before, after):
         columns = self.arr_slot_columns

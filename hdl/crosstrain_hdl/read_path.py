@@ -8,13 +8,25 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from crosstrain_model.port import OP_BITS, STATUS_BITS, TAG_BITS, Op, Status, adc_words, code_bits, dac_words
+from crosstrain_hdl.planes import total
+from crosstrain_model.port import (
+    OP_BITS,
+    STATUS_BITS,
+    TAG_BITS,
+    Op,
+    Status,
+    adc_codes,
+    adc_words,
+    dac_bits,
+    dac_words,
+)
 
 
 class ReadPath(wiring.Component):
     """Members
 
     start, op, tag : In, strobe: a read is open from now, while `free`
+    groups : In, with single devices: groups that a READ_ROW names
     running : In(1), it was taken by the array and goes on
     stopped : In(1), it is being aborted: its words are dropped
     complete, status : In, strobe: it has ended, with what status
@@ -32,10 +44,11 @@ class ReadPath(wiring.Component):
 
     def __init__(self, design):
         self.design = design
-        dac, adc = design.array.lanes * code_bits(design), design.array.lanes * design.formats.adc
-        self.most = max(design.array.row_words, design.array.groups)
+        dac, adc = dac_bits(design), adc_codes(design) * design.formats.adc
+        self.most = max(design.array.row_words, design.array.groups, dac_words(design, Op.FORWARD))
         super().__init__(
             {
+                **({"groups": In(design.array.groups)} if design.verified else {}),
                 "start": In(1),
                 "op": In(OP_BITS),
                 "tag": In(TAG_BITS),
@@ -93,6 +106,8 @@ class ReadPath(wiring.Component):
                     with m.Case(op):
                         m.d.sync += self._dac_left.eq(dac_words(self.design, op))
                         m.d.sync += self._adc_left.eq(adc_words(self.design, op))
+        if self.design.verified:
+            self._count_groups(m)
         m.d.comb += [
             self.free.eq(~self._open & ~self._full & ~self.adc_valid & (self._dac_left == 0)),
             self.waiting.eq(
@@ -101,6 +116,15 @@ class ReadPath(wiring.Component):
             self.progress.eq((self.arr_dac_valid & self.arr_dac_ready) | self._fetch),
         ]
         return m
+
+    def _count_groups(self, m):
+        """Of a READ_ROW only groups that it names are words; counted in the cycle in which it is offered."""
+        groups, due = Signal.like(self.groups, name="groups_named"), Signal()
+        m.d.sync += due.eq(self.start & (self.op == Op.READ_ROW))
+        with m.If(self.start):
+            m.d.sync += groups.eq(self.groups)
+        with m.If(due):
+            m.d.sync += self._adc_left.eq(total([groups]))
 
     def _input_codes(self, m):
         """To the array while the read runs; what is left of a read that ended or is being aborted is dropped."""

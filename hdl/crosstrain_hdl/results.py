@@ -1,15 +1,16 @@
 """Results: ADC words and the outcome of a read become a result frame.
 
-The rule is told in `crosstrain_model.frames`. The status comes after the words, and belongs into the last beat: one
-word is held back until the next word or the outcome is there. A read without words gives one beat of zeros.
+The rule is told in `crosstrain_model.frames`; codes of single devices are unsigned. The status comes after the words,
+and belongs into the last beat: one word is held back until the next word or the outcome is there. A read without words
+gives one beat of zeros.
 """
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from crosstrain_model.frames import RESULT_USER_BITS, FrameOp, result_bits
-from crosstrain_model.port import OP_BITS, STATUS_BITS, TAG_BITS, Op
+from crosstrain_model.port import OP_BITS, STATUS_BITS, TAG_BITS, Op, adc_codes
 
 
 class Results(wiring.Component):
@@ -23,18 +24,18 @@ class Results(wiring.Component):
 
     def __init__(self, design):
         self.design = design
-        lanes = design.array.lanes
+        codes = adc_codes(design)
         super().__init__(
             {
                 "adc_valid": In(1),
                 "adc_ready": Out(1),
-                "adc_codes": In(lanes * design.formats.adc),
+                "adc_codes": In(codes * design.formats.adc),
                 "r_valid": In(1),
                 "r_ready": Out(1),
                 "r_op": In(OP_BITS),
                 "r_tag": In(TAG_BITS),
                 "r_status": In(STATUS_BITS),
-                "m_axis_tdata": Out(lanes * result_bits(design)),
+                "m_axis_tdata": Out(codes * result_bits(design)),
                 "m_axis_tvalid": Out(1),
                 "m_axis_tready": In(1),
                 "m_axis_tlast": Out(1),
@@ -69,7 +70,9 @@ class Results(wiring.Component):
         return m
 
     def _slots(self):
-        """Codes sign-extended in their slots: once as they come, for they stay until they are taken."""
+        """Codes extended in their slots: once as they come, for they stay until they are taken."""
         bits, wanted = self.design.formats.adc, result_bits(self.design)
-        codes = [self.adc_codes.word_select(lane, bits) for lane in range(self.design.array.lanes)]
+        codes = [self.adc_codes.word_select(place, bits) for place in range(adc_codes(self.design))]
+        if self.design.verified:
+            return Cat(Cat(code, Const(0, wanted - bits)) for code in codes)
         return Cat(Cat(code, code[-1].replicate(wanted - bits)) for code in codes)

@@ -11,15 +11,17 @@ from crosstrain_model.port import (
     STATUS_BITS,
     TAG_BITS,
     WIDTH_BITS,
-    code_bits,
+    adc_codes,
+    dac_bits,
     row_bits,
 )
 from crosstrain_model.pulse import COUNTER_BITS
 
 
 def pulse_members(design):
-    """Towards `Pulse` and the schedule behind it."""
+    """Towards `Pulse`, or write-verify, and the schedule behind it."""
     return {
+        **({"t_op": In(OP_BITS)} if design.verified else {}),
         "t_valid": In(1),
         "t_ready": Out(1),
         "t_row": In(row_bits(design)),
@@ -41,8 +43,8 @@ def pulse_members(design):
 
 def read_members(design):
     """Reads of the host, their words and their results."""
-    lanes = design.array.lanes
     return {
+        **({"h_groups": In(design.array.groups)} if design.verified else {}),
         "h_valid": In(1),
         "h_ready": Out(1),
         "h_op": In(OP_BITS),
@@ -50,10 +52,10 @@ def read_members(design):
         "h_tag": In(TAG_BITS),
         "dac_valid": In(1),
         "dac_ready": Out(1),
-        "dac_codes": In(lanes * code_bits(design)),
+        "dac_codes": In(dac_bits(design)),
         "adc_valid": Out(1),
         "adc_ready": In(1),
-        "adc_codes": Out(lanes * design.formats.adc),
+        "adc_codes": Out(adc_codes(design) * design.formats.adc),
         "adc_last": Out(1),
         "r_valid": Out(1),
         "r_ready": In(1),

@@ -27,7 +27,7 @@ commands included, is done.
 
 A frame error is raised, and nothing else is disturbed, by
 
-    an unknown op, or a READ_ROW of a row that does not exist     the frame is discarded
+    an unknown op, or a row that does not exist (READ_ROW, FORM)  the frame is discarded
     TLAST early or missing                                        the frame is discarded, up to its TLAST
     errors of UPDATE and SPARSE                                   as `update_stream` has them
     UPDATE_D without UPDATE_X before it                           the frame is discarded

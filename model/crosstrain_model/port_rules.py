@@ -62,7 +62,12 @@ RULES = _rules(
         "No command but ABORT is offered while another is unfinished; in designs with pulse trains, while as many as"
         " bus.outstanding are.",
     ),
-    ("CMD_FIELDS", CONTROLLER, "Operation, array and row exist; fields that an operation does not use are 0."),
+    (
+        "CMD_FIELDS",
+        CONTROLLER,
+        "Operation, array and row exist; fields that an operation does not use are 0; where a READ_ROW names groups it"
+        " names at least one.",
+    ),
     ("CMD_TAG", CONTROLLER, f"ABORT has tag {ABORT_TAG}; the others count 0..{LAST_TAG} from reset and wrap."),
     ("CMD_WIDTH", CONTROLLER, "The width of a pulse command is 1..pulse.width_limit of the design."),
     (
@@ -79,7 +84,7 @@ RULES = _rules(
         " where there are several.",
     ),
     ("SLOT_EMPTY", CONTROLLER, "A slot has at least one column, but in a TRAIN; only slots of a TRAIN name rows."),
-    ("SLOT_POLARITY", CONTROLLER, "All pulses of one PROGRAM command have the same direction."),
+    ("SLOT_POLARITY", CONTROLLER, "All pulses of one PROGRAM or FORM command have the same direction."),
     (
         "SLOT_OVERLAP",
         CONTROLLER,

@@ -6,19 +6,29 @@ import pytest
 from amaranth.sim import Simulator
 
 from crosstrain_hdl.results import Results
-from crosstrain_model.design import Array, Design, Formats
+from crosstrain_model.design import Array, Design, Formats, Update
 from crosstrain_model.frames import FrameOp, pack, result_bits, unpack
-from crosstrain_model.port import Op
+from crosstrain_model.port import Op, adc_codes
 
 DESIGNS = {
     "one": Design(name="a", array=Array(rows=1, columns=1, lanes=1), formats=Formats(adc=1)),
     "bytes": Design(name="a", array=Array(rows=9, columns=7, lanes=3), formats=Formats(adc=8)),
     "wide": Design(name="a", array=Array(rows=4, columns=4, lanes=4), formats=Formats(adc=18)),
-}
+    "devices": Design(
+        name="a", scheme="wu", array=Array(rows=4, columns=7, lanes=3, pair="one-sided"),
+        formats=Formats(adc=9, fraction=6), update=Update(max_pulses=1),
+    ),
+    "devices of bytes": Design(
+        name="a", scheme="wu", array=Array(rows=4, columns=4, lanes=4, pair="one-sided"),
+        formats=Formats(adc=8, fraction=7), update=Update(max_pulses=1),
+    ),
+}  # fmt: skip
 
 
-def drawn_code(rng, bits):
+def drawn_code(rng, bits, signed=True):
     half = 1 << (bits - 1)
+    if not signed:
+        return rng.choice([0, 2 * half - 1, half, rng.randrange(2 * half)])
     return rng.choice([-half, half - 1, rng.randrange(-half, half)])
 
 
@@ -27,10 +37,10 @@ def drawn_code(rng, bits):
 def test_frames(name, patience):
     design = DESIGNS[name]
     dut, rng = Results(design), random.Random(2)
-    lanes, bits = design.array.lanes, design.formats.adc
+    lanes, bits = adc_codes(design), design.formats.adc
     reads = []
     for number in range(24):
-        words = [[drawn_code(rng, bits) for _ in range(lanes)] for _ in range(number % 4)]
+        words = [[drawn_code(rng, bits, not design.verified) for _ in range(lanes)] for _ in range(number % 4)]
         reads.append((rng.choice([Op.FORWARD, Op.BACKWARD, Op.READ_ROW]), rng.randrange(256), rng.randrange(8), words))
     frames, beats = [], []
 
@@ -60,7 +70,9 @@ def test_frames(name, patience):
         pins = (dut.m_axis_tvalid, dut.m_axis_tdata, dut.m_axis_tlast, dut.m_axis_tuser)
         async for *_, valid, data, last, user in ctx.tick().sample(*pins):
             if valid and ready:
-                beats.append((unpack([data], per_beat=lanes, bits=result_bits(design)), user))
+                codes = unpack([data], per_beat=lanes, bits=result_bits(design))
+                full = (1 << result_bits(design)) - 1
+                beats.append(([code & full for code in codes] if design.verified else codes, user))
                 if last:
                     frames.append(list(beats))
                     beats.clear()
