@@ -1,7 +1,7 @@
 """A tile as training sees it: one controller with its array, in the model or behind generated Verilog.
 
 `Tile` is the contract; `ModelTile` is the bit-true model of digital accumulation, `gradient_tile.GradientTile` that of
-in-memory gradients.  The co-simulation offers the same contract on Verilog, so the training loop exists once.  Codes
+in-memory gradients, `stream_tile.VerifiedTile` that of changes from the host.  The co-simulation offers the same contract on Verilog, so the training loop exists once.  Codes
 are integers; whoever makes them from floats is `training/converters.py`.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,8 @@ class Programmed:
 class Tile(Protocol):
     """One tile: `rows` x `columns` weights that are read, accumulated into and programmed."""
 
-    array: ArrayTile
+    array: Any
+    """The twin of the weights' array: `ArrayTile`, or `RramTile` of one-sided pairs."""
 
     @property
     def updates(self) -> int:

@@ -60,7 +60,7 @@ class Row(Protocol):
         """Codes [device columns] of a one-hot read in which only `groups` [groups] convert, others are 0; None: it
         failed."""
 
-    def pulse_row(self, row: int, columns: Masks, *, direction: int, amplitude: int, form: bool = False) -> None:
+    def pulse_row(self, row: int, columns: Masks, *, direction: int, amplitude: int, form: bool = False) -> object:
         """One pulse on the devices `columns` [device columns] of a row."""
 
 
