@@ -79,10 +79,13 @@ def compile_objects(jobs: Sequence[tuple[Path, Path, list[str]]]) -> None:
         list(pool.map(one, jobs))
 
 
-def runtime_objects(names: Sequence[str], *, timing: bool, trace: bool) -> list[Path]:
-    """Verilator's own library, compiled once for all models: objects of `include/<name>.cpp`."""
+def runtime_objects(names: Sequence[str], *, trace: bool) -> list[Path]:
+    """Verilator's own library, compiled once for all models: objects of `include/<name>.cpp`.
+
+    Delays change nothing in it, so models with and without share it.
+    """
     root = verilator_root()
-    options = ["-O2", *defines(timing=timing, trace=trace)]
+    options = ["-O2", *defines(timing=True, trace=trace)]
 
     def build(name: str, folder: Path) -> None:
         compile_objects([(root / "include" / f"{name}.cpp", folder / f"{name}.o", options)])

@@ -1,7 +1,8 @@
 """Verilator, from Verilog text to linked code: an executable with cocotb inside, or a shared library.
 
-Verilator writes C++; we compile it ourselves, as two files (what runs every cycle, optimised; what runs once, not), and
-link it with Verilator's own library, which is compiled once for all models. No make, no perl.
+Verilator writes C++; we compile it ourselves and link it with Verilator's own library, which is compiled once for all
+models. No make, no perl. All of a model is one file for the compiler, for reading the headers takes most of its time:
+first what runs every cycle, optimised, then what runs once, not.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ import cocotb_tools.config
 from crosstrain_cosim.cache import build_once, digest
 from crosstrain_cosim.cxx import compile_objects, compiler, compiler_version, defines, run, runtime_objects
 from crosstrain_hdl.tools import ToolError, verilator_command
+
+SPEEDS = ("FAST", "SLOW")
+INCLUDE = '#include "{}"'.format
+NOT_OPTIMISED = ("#ifdef __clang__", "#pragma clang optimize off", "#else", '#pragma GCC optimize ("O0")', "#endif")
 
 MODEL_OPTIONS = ("-O3", "-fno-split", "-Wno-fatal", "-Wno-DECLFILENAME")
 
@@ -91,22 +96,19 @@ def listed(makefile: str, name: str) -> list[str]:
 
 
 def objects(model: Model, folder: Path) -> list[str]:
-    """Compile what `translate` wrote and the model's own sources; paths of the objects."""
+    """Compile what `translate` wrote and the model's own sources, as one file; paths of the objects."""
     classes = (folder / "Vtop_classes.mk").read_text()
-    always = [*defines(timing=model.timing, trace=model.trace), *model.flags]
-    jobs = []
-    for speed, option in (("FAST", model.optimise), ("SLOW", "-O0")):
-        names = [*listed(classes, f"VM_CLASSES_{speed}"), *listed(classes, f"VM_SUPPORT_{speed}")]
-        source = folder / f"all_{speed.lower()}.cpp"
-        source.write_text("".join(f'#include "{name}.cpp"\n' for name in names))
-        jobs.append((source, source.with_suffix(".o"), [option, *always]))
+    kinds = ("CLASSES", "SUPPORT")
+    names = {speed: [name for kind in kinds for name in listed(classes, f"VM_{kind}_{speed}")] for speed in SPEEDS}
     for name, text in model.sources.items():
-        source = folder / name
-        source.write_text(text)
-        if name.endswith(".cpp"):
-            jobs.append((source, source.with_suffix(".o"), [model.optimise, *always]))
-    compile_objects(jobs)
-    return [str(target) for _, target, _ in jobs]
+        (folder / name).write_text(text)
+    fast = [*(f"{name}.cpp" for name in names["FAST"]), *(name for name in model.sources if name.endswith(".cpp"))]
+    slow = [f"{name}.cpp" for name in names["SLOW"]]
+    source = folder / "all.cpp"
+    source.write_text("\n".join([*map(INCLUDE, fast), *NOT_OPTIMISED, *map(INCLUDE, slow), ""]))
+    always = [*defines(timing=model.timing, trace=model.trace), *model.flags]
+    compile_objects([(source, source.with_suffix(".o"), [model.optimise, *always])])
+    return [str(source.with_suffix(".o"))]
 
 
 def executable(model: Model) -> Path:
@@ -114,10 +116,11 @@ def executable(model: Model) -> Path:
     libs = cocotb_tools.config.libs_dir
     driver = (cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp").read_text()
     whole = dataclasses.replace(model, sources={**model.sources, "cocotb_main.cpp": driver})
+
     def build(folder: Path) -> None:
         library = translate(whole, folder, ["--vpi"])
         made = objects(whole, folder)
-        runtime = runtime_objects(library, timing=model.timing, trace=model.trace)
+        runtime = runtime_objects(library, trace=model.trace)
         run(
             [*compiler(), "-rdynamic", "-o", str(folder / "simulation"), *made, *map(str, runtime),
              f"-L{libs}", f"-Wl,-rpath,{libs}", "-lcocotbvpi_verilator", "-pthread", "-ldl"]
@@ -129,10 +132,11 @@ def executable(model: Model) -> Path:
 
 def library(model: Model) -> Path:
     """A shared library without cocotb: path of it, built if it is not in the cache."""
+
     def build(folder: Path) -> None:
         needed = translate(model, folder, [])
         made = objects(model, folder)
-        runtime = runtime_objects(needed, timing=model.timing, trace=model.trace)
+        runtime = runtime_objects(needed, trace=model.trace)
         run([*compiler(), "-shared", "-o", str(folder / "model.so"), *made, *map(str, runtime), "-pthread"])
         _keep_only(folder, "model.so")
 

@@ -211,12 +211,9 @@ class ArraySide:
         ctx.set(sequencer.host_abort, 0)
         if cycle in self.events:
             self.events[cycle](self, ctx)
-        ctx.set(sequencer.arr_rails_ok, self.rails)
-        ctx.set(sequencer.program_enable, self.program)
         self._feed_rows(ctx)
-        self._feed_reads(ctx)
-        for name, value in self.macro.offer().items():
-            ctx.set(getattr(sequencer, name), int(value))
+        drive = {"arr_rails_ok": self.rails, "program_enable": self.program}
+        self._set(ctx, sequencer, drive | self._feed_reads(ctx) | self.macro.offer())
         pins = self._look(ctx)
         self.trace.append(pins)
         for name in self.seen_events:
@@ -240,6 +237,15 @@ class ArraySide:
         await ctx.tick()
         return False
 
+    def _set(self, ctx, part, values):
+        """Set pins of a part at once, or the circuit would settle after each."""
+        word = shift = 0
+        for name, value in values.items():
+            width = len(getattr(part, name))
+            word |= (int(value) & ((1 << width) - 1)) << shift
+            shift += width
+        ctx.set(Cat(getattr(part, name) for name in values), word)
+
     def _look(self, ctx):
         """All pins and events, fetched at once: one access to the simulator costs more than the splitting."""
         word = ctx.get(self._everything)
@@ -260,10 +266,9 @@ class ArraySide:
         row, counts = self._rows[0]
         padded = [int(p) & (2**COUNT_BITS - 1) for p in counts] + [0] * (array.groups * array.lanes - array.columns)
         group = padded[self._word * array.lanes : (self._word + 1) * array.lanes]
-        ctx.set(pulse.c_valid, 1)
-        ctx.set(pulse.c_row, row)
-        ctx.set(pulse.c_counts, sum(p << (lane * COUNT_BITS) for lane, p in enumerate(group)))
-        ctx.set(pulse.c_last, self._word == array.groups - 1)
+        packed = sum(p << (lane * COUNT_BITS) for lane, p in enumerate(group))
+        word = {"c_valid": 1, "c_row": row, "c_counts": packed, "c_last": self._word == array.groups - 1}
+        self._set(ctx, pulse, word)
         self._word = (self._word + 1) % array.groups
         if self._word == 0:
             self._rows.pop(0)
@@ -276,16 +281,13 @@ class ArraySide:
             self._read_offered = False
         offer = bool(self._reads) and not self._codes and not self._rows and ctx.get(self.hardware.pulse.empty)
         self._read_offered = offer and (getattr(self, "_read_offered", False) or self.random.random() < 0.5)
-        ctx.set(sequencer.h_valid, self._read_offered)
+        drive = {"h_valid": self._read_offered}
         if self._read_offered:
-            op, row, tag, _ = self._reads[0]
-            for name, value in (("h_op", op), ("h_row", row), ("h_tag", tag)):
-                ctx.set(getattr(sequencer, name), value)
+            drive |= dict(zip(("h_op", "h_row", "h_tag"), self._reads[0], strict=False))
         self._dac_offered = bool(self._codes) and (getattr(self, "_dac_offered", False) or self.random.random() < 0.5)
-        ctx.set(sequencer.dac_valid, self._dac_offered)
-        ctx.set(sequencer.dac_codes, self._codes[0] if self._codes else 0)
-        ctx.set(sequencer.adc_ready, self.random.random() < self.patience)
-        ctx.set(sequencer.r_ready, self.random.random() < self.patience)
+        drive |= {"dac_valid": self._dac_offered, "dac_codes": self._codes[0] if self._codes else 0}
+        drive |= {"adc_ready": self.random.random() < self.patience, "r_ready": self.random.random() < self.patience}
+        return drive
 
     def _take_results(self, ctx):
         sequencer = self.hardware.sequencer

@@ -7,7 +7,7 @@ import collections
 import random
 
 import numpy as np
-from amaranth import ClockDomain, Module
+from amaranth import Cat, ClockDomain, Module, Value
 from amaranth.sim import Simulator
 
 from crosstrain_hdl.controller import Controller
@@ -225,7 +225,8 @@ class Bench:
 
     async def _clocked(self, ctx):
         outputs = [getattr(self.dut, name) for name in OUTPUTS]
-        inputs = {name: getattr(self.dut, name) for name in INPUTS}
+        inputs = {name: Value.cast(getattr(self.dut, name)) for name in INPUTS}
+        widths = {name: len(value) for name, value in inputs.items()}
         held = {}
         while True:
             sampled = await ctx.tick().sample(*outputs)
@@ -236,10 +237,13 @@ class Bench:
             drives |= self._host(seen)
             self.drives = drives
             ctx.set(self.domain.rst, self.reset)
-            for name, value in drives.items():
-                if held.get(name) != value:
-                    held[name] = value
-                    ctx.set(inputs[name], int(value))
+            new = {name: int(value) for name, value in drives.items() if held.get(name) != value}
+            held |= new
+            word = shift = 0
+            for name, value in new.items():
+                word |= (value & ((1 << widths[name]) - 1)) << shift
+                shift += widths[name]
+            ctx.set(Cat(inputs[name] for name in new), word)  # at once, or the circuit would settle after each
 
     def _host(self, seen):
         drives = self.drives

@@ -301,8 +301,7 @@ class Bench:
             drive |= {"q_valid": self.trains.read is not None, "q_row": self.trains.read or 0}
             drive |= {"z_ready": self.random.random() < self.patience}
             self._feed_rows(ctx)
-        for name, value in drive.items():
-            ctx.set(getattr(dut, name), int(value))
+        self._set(ctx, dut, drive)
         pins = self._look(ctx)
         self._note(pins)
         if self._at_rest(ctx, pins):
@@ -311,6 +310,15 @@ class Bench:
         self.trains.settle(pins)
         await ctx.tick()
         return False
+
+    def _set(self, ctx, part, values):
+        """Set pins of a part at once, or the circuit would settle after each."""
+        word = shift = 0
+        for name, value in values.items():
+            width = len(getattr(part, name))
+            word |= (int(value) & ((1 << width) - 1)) << shift
+            shift += width
+        ctx.set(Cat(getattr(part, name) for name in values), word)
 
     def _look(self, ctx):
         """All members, fetched at once."""
@@ -368,10 +376,9 @@ class Bench:
         row, counts = self.rows[0]
         padded = [int(p) & (2**COUNT_BITS - 1) for p in counts] + [0] * (array.groups * array.lanes - array.columns)
         group = padded[self._word * array.lanes : (self._word + 1) * array.lanes]
-        ctx.set(pulse.c_valid, 1)
-        ctx.set(pulse.c_row, row)
-        ctx.set(pulse.c_counts, sum(p << (lane * COUNT_BITS) for lane, p in enumerate(group)))
-        ctx.set(pulse.c_last, self._word == array.groups - 1)
+        packed = sum(p << (lane * COUNT_BITS) for lane, p in enumerate(group))
+        word = {"c_valid": 1, "c_row": row, "c_counts": packed, "c_last": self._word == array.groups - 1}
+        self._set(ctx, pulse, word)
         self._word = (self._word + 1) % array.groups
         if self._word == 0:
             self.rows.pop(0)
