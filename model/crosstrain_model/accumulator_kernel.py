@@ -87,6 +87,10 @@ def run(
     none = np.empty((1, 0), np.int64)
     inputs, clipped = (none, none) if ledger is None else ledger
     nearest = design.formats.rounding == "nearest"
+    used = np.flatnonzero(d.any(axis=0))
+    width = int(used[-1]) + 1 if used.size else 0
+    if width < d.shape[1]:  # columns on the right that no vector changes: an edge tile, or a narrow layer
+        d = np.ascontiguousarray(d[:, :width])
     counts = _compiled(chi, x, d, s, design.array.lanes, nearest, low, high, touched, inputs, clipped)
     names = ("visits", "term_clips", "clips")
     return {**{name: int(count) for name, count in zip(names, counts, strict=True)}, "touched": touched}

@@ -65,6 +65,25 @@ def test_compiled_equals_plain(name, with_ledger, dtype):
         assert not ledgers[0].imbalance(fast).any()
 
 
+@pytest.mark.parametrize("used", [0, 1, 4, 6])
+@pytest.mark.parametrize("with_ledger", [False, True])
+def test_columns_that_no_vector_changes(used, with_ledger):
+    tile = CASES["13x7"]
+    x, d, s = batch(tile, 100, seed=used)
+    d[:, used:] = 0
+    start = np.random.default_rng(1).integers(-9, 9, (2, 13, 7))[0].astype(np.int32)
+    fast, plain = start.copy(), start.copy()
+    ledgers = [Ledger.of(start) if with_ledger else None for _ in range(2)]
+    got = accumulator.accumulate_vectors(tile, fast, x, d, s, ledgers[0])
+    wanted = accumulator.accumulate_plain(tile, plain, x, d, s, ledgers[1])
+    assert np.array_equal(fast, plain)
+    assert (got.visits, got.term_clips, got.clips) == (wanted.visits, wanted.term_clips, wanted.clips)
+    assert np.array_equal(got.touched, wanted.touched)
+    if with_ledger:
+        for name in ("initial", "inputs", "programmed", "cleared", "clipped"):
+            assert np.array_equal(getattr(ledgers[0], name), getattr(ledgers[1], name))
+
+
 def test_saturating_case_saturates():
     """The case above must reach what it is named for."""
     tile = CASES["saturating"]

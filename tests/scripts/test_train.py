@@ -82,12 +82,75 @@ def test_kill_and_resume():
     assert main(["compare", "killed", "whole"]) == 0
 
 
+LENET = [
+    "mp-64", "--set", "device.states=600", "--network", "lenet-wu", "--data", "mnist", "--batch", "8", "--rate", "0.3",
+]  # fmt: skip
+
+
+def test_convolutions_on_images_from_files(tmp_path, write_images):
+    write_images(tmp_path / "data" / "mnist")
+    wanted = [*LENET, "--data-dir", "data", "--batches", "4", "--schedule", "cosine", "--epochs", "2"]
+    assert main(["train", *wanted, "-o", "a", "--json", "a.json"]) == 0
+    figures = json.loads(Path("a.json").read_text())
+    assert (figures["network"], figures["data"]) == ("lenet-wu", "mnist")
+    assert figures["pulses"] > 0
+    plan = json.loads(Path("a/plan.json").read_text())
+    assert (plan["batches"], plan["schedule"], plan["optimizer"], plan["weight_decay"]) == (4, "cosine", "sgd", 0.0)
+    assert main(["train", *wanted, "-o", "b"]) == 0
+    assert main(["compare", "a", "b"]) == 0
+
+
+def test_a_resumed_run_finds_its_data(tmp_path, write_images, monkeypatch, capsys):
+    write_images(tmp_path / "data" / "fashion-mnist", train=40)
+    wanted = ["mp-64", "--network", "mlp", "--data", "fashion-mnist", "--epochs"]
+    monkeypatch.setenv("CROSSTRAIN_DATA", "data")
+    assert main(["train", *wanted, "1", "-o", "a"]) == 0
+    assert main(["train", *wanted, "2", "-o", "a", "--resume"]) == 0
+    assert main(["train", *wanted, "2", "-o", "b"]) == 0
+    assert main(["compare", "a", "b"]) == 0
+    write_images(tmp_path / "other" / "fashion-mnist", train=41)
+    assert main(["train", *wanted, "3", "-o", "a", "--resume", "--data-dir", "other"]) == 2
+    assert "belongs to another design, plan or data set" in capsys.readouterr().err
+
+
+def test_epochs_of_a_falling_rate_stay(capsys):
+    assert main(["train", *SHORT, "--schedule", "cosine", "-o", "a"]) == 0
+    assert main(["train", "mp-64", "-o", "a", "--resume", "--epochs", "2"]) == 2
+    assert "a: was started with epochs = 1, not 2" in capsys.readouterr().err
+
+
+def test_without_data_there_is_one_line(capsys, monkeypatch, tmp_path):
+    from crosstrain_model.training import download
+
+    def offline(url, timeout):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.delenv("CROSSTRAIN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(download.urllib.request, "urlopen", offline)
+    assert main(["train", *LENET, "-o", "run"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith('crosstrain: train.data = "mnist": https://')
+    assert "(Network is unreachable)" in said
+    assert said.count("\n") == 1
+    assert os.listdir(".") == []
+
+
 REFUSALS = [
     (["train", "mp-8", "--epochs", "0"], "train.epochs = 0: must be 1..10000"),
     (["train", "mp-8", "--batch", "0"], "train.batch = 0: must be 1..4096"),
     (["train", "mp-8", "--rate", "nan"], "train.rate = nan: must be 1e-09..1000.0"),
     (["train", "mp-8", "--network", "nope"], 'train.network = "nope": must be one of mlp'),
     (["train", "mp-8", "--data", "nope"], 'train.data = "nope": must be one of digits'),
+    (["train", "mp-8", "--data", "mnist", "--data-dir", "no"], "no/mnist/train-images-idx3-ubyte: does not exist"),
+    (["train", "mp-8", "--data-dir", ""], "train: argument --data-dir: must name a file or folder"),
+    (["train", "mp-8", "--network", "vgg8"], 'train.network = "vgg8": takes inputs of 3 x 32 x 32, those of'),
+    (["train", "mp-8", "--batches", "-1"], "train.batches = -1: must be 0..1000000"),
+    (["train", "mp-8", "--batches", "200"], "train.batches = 200: must be at most 143, the batches of 10 in 1437"),
+    (["train", "mp-8", "--optimizer", "adam"], 'train.optimizer = "adam": must be one of sgd, adamw'),
+    (["train", "mp-8", "--optimizer", "adamw"], 'train.optimizer = "adamw": must be sgd (scheme mp makes its updates'),
+    (["train", "sgd-8", "--weight-decay", "0.1"], "train.weight_decay = 0.1: must be 0 (scheme sgd makes its updates"),
+    (["train", "mp-8", "--schedule", "step"], 'train.schedule = "step": must be one of constant, cosine'),
     (["train", "mp-8", "--through", "air"], 'train.through = "air": must be one of model, rtl'),
     (["train", "mp-8", "--resume"], "--resume needs the folder of the run: -o RUN"),
     (["train", "mp-8", "--resume", "-o", "none"], "none: is no run folder (no plan.json)"),
