@@ -49,7 +49,7 @@ class Reference:
         elif op == Op.PROGRAM:
             p, after, left = threshold.compare(design, before, self.theta)
             self.counts.append({"p": p.tolist(), "left": int(left.any()), "last": seen["last"], "where": where,
-                                "row": row, "group": group})  # fmt: skip
+                                "row": row, "group": group, "words": before.tolist()})  # fmt: skip
         elif op == Op.READ:
             after = before
             self.words.append({"data": before.tolist(), "where": where})
@@ -64,6 +64,8 @@ class Reference:
         if int(dut.c_valid.value) and self._expected("counts", self.counts):
             due = self.counts.popleft()
             same("c_counts", unpacked(int(dut.c_counts.value), 5, lanes), due["p"], **due["where"])
+            if self.design.verified:
+                same("c_words", unpacked(int(dut.c_words.value), width, lanes), due["words"], **due["where"])
             for name in ("row", "group", "left", "last"):
                 same(f"c_{name}", int(getattr(dut, f"c_{name}").value), due[name], **due["where"])
         if int(dut.r_valid.value) and self._expected("read data", self.words):

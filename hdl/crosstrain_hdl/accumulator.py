@@ -38,6 +38,7 @@ class Accumulator(wiring.Component):
     c_row, c_group, c_last : Out, of that visit
     c_counts : Out(lanes * 5), signed pulse counts
     c_left : Out(1), some accumulator of the group still holds theta or more
+    c_words : Out(lanes * accumulator), the words as they were compared; only where weights have a copy (write-verify)
     r_valid, r_data : Out(1), Out(lanes * accumulator), the word of a read visit, for one cycle
     a_uncounted, total_* : only with `ledger`, see `accumulator_ledger`; a_uncounted goes with a_op
     clip_valid : Out(1), an accumulate visit clipped
@@ -80,6 +81,7 @@ class Accumulator(wiring.Component):
                 "clip_valid": Out(1),
                 "clip_count": Out(array.lanes.bit_length()),
                 "busy": Out(1),
+                **({"c_words": Out(word)} if design.verified else {}),
                 **({"a_uncounted": In(1)} if design.ledger else {}),
                 **({f"total_{name}": Out(64) for name in TOTALS} if design.ledger else {}),
             }
@@ -235,6 +237,8 @@ class Accumulator(wiring.Component):
                 self.c_counts.eq(threshold.p),
                 self.c_left.eq(threshold.left),
             ]
+            if self.design.verified:
+                m.d.sync += self.c_words.eq(Cat(self._s2_compared))
         with m.If(self._s2_valid & self._s2_read):
             m.d.sync += self.r_data.eq(Cat(self._s2_sums))
         m.d.comb += [

@@ -30,6 +30,12 @@ CONFIGURATIONS = {
     "13x7": design(13, 7, 3, max_pulses=5),
     "clear": design(2, 4, 4, remainder="clear", accumulator=9),
     "wide": design(2, 12, 4, accumulator=32, threshold=8, threshold_power_of_two=True),
+    "verified": Design(
+        scheme="wu",
+        array=Array(rows=3, columns=5, lanes=2, pair="one-sided"),
+        formats=Formats(adc=8, fraction=7, accumulator=10),
+        update=Update(threshold=5, max_pulses=1),
+    ),
     "ledger": design(2, 5, 3, accumulator=9, ledger=True),
     "ledger-clear": design(1, 1, 1, accumulator=32, ledger=True, remainder="clear", max_pulses=15),
     "ledger-shift": design(3, 4, 4, ledger=True, threshold=8, threshold_power_of_two=True, remainder="clear"),
@@ -114,7 +120,8 @@ class Reference:
         elif visit.op is Op.PROGRAM:
             p, word[:], left = threshold.compare(self.tile, word, self.theta)
             self.ledger.compared(place, before, p, self.theta, word)
-            self.counts.append((visit.row, visit.group, visit.last, p.tolist(), int(left.any())))
+            words = before.tolist() if self.tile.verified else []
+            self.counts.append((visit.row, visit.group, visit.last, p.tolist(), int(left.any()), words))
         elif visit.op is Op.CLEAR:
             word[:] = 0
             self.ledger.written(place, before, word)
@@ -167,11 +174,14 @@ def simulate(tile, visits, theta):
     async def watch(ctx):
         sampled = (
             dut.c_valid, dut.c_row, dut.c_group, dut.c_last, dut.c_counts, dut.c_left,
-            dut.r_valid, dut.r_data, dut.clip_valid, dut.clip_count,
+            dut.r_valid, dut.r_data, dut.clip_valid, dut.clip_count, *([dut.c_words] if tile.verified else []),
         )  # fmt: skip
-        async for _, _, valid, row, group, last, counts, left, read, data, clip, clipped in ctx.tick().sample(*sampled):
+        async for _, _, valid, row, group, last, counts, left, read, data, clip, clipped, *words in ctx.tick().sample(
+            *sampled
+        ):
             if valid:
-                seen.counts.append((row, group, last, fields(counts, lanes, COUNT_BITS), left))
+                compared = fields(words[0], lanes, width) if tile.verified else []
+                seen.counts.append((row, group, last, fields(counts, lanes, COUNT_BITS), left, compared))
             if read:
                 seen.reads.append(fields(data, lanes, width))
             if clip:
