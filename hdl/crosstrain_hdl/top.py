@@ -5,7 +5,8 @@ from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.array_port import port_members
 from crosstrain_hdl.axi_lite import AXI_LITE_PORTS
-from crosstrain_model.frames import RESULT_USER_BITS, USER_BITS, result_bits, slot_bits
+from crosstrain_model.frames import RESULT_USER_BITS, USER_BITS, beat_bits, result_bits
+from crosstrain_model.port import adc_codes
 
 
 def top_members(design):
@@ -13,12 +14,12 @@ def top_members(design):
     return {
         **{f"s_axil_{name}": member for name, member in AXI_LITE_PORTS.items()},
         "irq": Out(1),
-        "s_axis_tdata": In(design.stream_codes * slot_bits(design)),
+        "s_axis_tdata": In(beat_bits(design)),
         "s_axis_tvalid": In(1),
         "s_axis_tready": Out(1),
         "s_axis_tlast": In(1),
         "s_axis_tuser": In(USER_BITS),
-        "m_axis_tdata": Out(design.array.lanes * result_bits(design)),
+        "m_axis_tdata": Out(adc_codes(design) * result_bits(design)),
         "m_axis_tvalid": Out(1),
         "m_axis_tready": In(1),
         "m_axis_tlast": Out(1),
@@ -42,6 +43,14 @@ def join(m, source, target, *prefixes):
         if name.startswith(prefixes) and name in target.signature.members:
             one, other = getattr(source, name), getattr(target, name)
             m.d.comb += other.eq(one) if member.flow == Out else one.eq(other)
+
+
+def connect(m, source, prefix, target, other, names):
+    """Connect members `prefix` + name of one station with `other` + name of another, each from its driver."""
+    for name in names:
+        one, its = getattr(source, prefix + name), getattr(target, other + name)
+        flow = source.signature.members[prefix + name].flow
+        m.d.comb += its.eq(one) if flow == Out else one.eq(its)
 
 
 def join_windows(m, registers, window, names):
