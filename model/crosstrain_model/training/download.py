@@ -69,6 +69,7 @@ def fetch(name: str, url: str) -> bytes:
             content: bytes = answer.read()
             return content
     except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
-        reason = one_line(str(getattr(error, "reason", error)) or type(error).__name__)
+        cause = getattr(error, "reason", error)
+        reason = one_line(getattr(cause, "strerror", None) or str(cause) or type(cause).__name__)
         hint = f"get its files by hand and name the folder above {name}/ with --data-dir"
         raise UserError(f'train.data = "{name}": {url} cannot be fetched ({reason}); {hint}') from error
