@@ -6,6 +6,8 @@ For a batch the controller's state goes into one call of `gradient_kernel.run`, 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib
 import importlib.util
 from typing import Any
 
@@ -28,6 +30,13 @@ from crosstrain_model.sweep import Token
 
 Ints = npt.NDArray[Any]
 _NONE = np.zeros((0, 0), np.int32)
+
+
+@functools.cache
+def _kernel() -> Any:
+    """The module of kernels, imported by the first batch; None without numba."""
+    found = importlib.util.find_spec("numba") is not None
+    return importlib.import_module("crosstrain_model.gradient_kernel") if found else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,7 +85,7 @@ def run_vectors(
 
     Compiled where numba is installed, the arrays are compiled too, and no ledger is kept.
     """
-    plain = controller.ledger is not None or arrays.w.engine != "numba" or importlib.util.find_spec("numba") is None
+    plain = controller.ledger is not None or arrays.w.engine != "numba" or _kernel() is None
     if plain:
         events = controller.update_vectors(x, ex, d, ed, arrays)
         programs = [(event.row, event.counts) for event in events if isinstance(event, ProgramEvent)]
@@ -115,11 +124,9 @@ def _checked(name: str, codes: npt.ArrayLike, exponents: npt.ArrayLike, lines: i
     if given.ndim != 2 or given.shape[1] != lines or scales.shape != given.shape[:1]:
         wanted = f"must be [n, {lines}] and [n]"
         raise ValueError(f"run_vectors.{name} has shapes {given.shape} and {scales.shape}: {wanted}")
-    if given.dtype == np.int16 and given.flags.c_contiguous:
-        from crosstrain_model import gradient_kernel as kernel
-
-        if kernel.legal(given, scales, half):
-            return given, scales
+    kernel = _kernel()
+    if given.dtype == np.int16 and given.flags.c_contiguous and kernel and kernel.legal(given, scales, half):
+        return given, scales
     if given.size and (given.min() < -half or given.max() >= half):
         raise ValueError(f"run_vectors.{name} = {given.min()}..{given.max()}: must be {-half}..{half - 1}")
     if scales.size and (scales.min() < -128 or scales.max() > 127):
@@ -128,9 +135,7 @@ def _checked(name: str, codes: npt.ArrayLike, exponents: npt.ArrayLike, lines: i
 
 
 def _run(controller: GradientController, vectors: Any, target: Ints, arrays: TileArrays) -> Batch:
-    from crosstrain_model import gradient_kernel as kernel
-
-    fixed = controller.kept
+    kernel, fixed = _kernel(), controller.kept
     if not isinstance(fixed, Fixed) or fixed.arrays is not arrays:
         fixed = controller.kept = Fixed(controller, arrays)
     settings, transfer = fixed.registers(controller)
@@ -138,7 +143,7 @@ def _run(controller: GradientController, vectors: Any, target: Ints, arrays: Til
     chop_rows, chop_columns = chopper.rows.copy(), chopper.columns.copy()
     tokens = controller.sweep.run(len(vectors[0]))
     told = np.array([(place, t.row, t.sign, t.flip, t.warm) for place, t in tokens], np.int64).reshape(-1, 5)
-    states = [np.array([*stream.state, 0, 0, 0][:4], np.uint32) for stream in (controller.rows, controller.columns)]
+    states = controller.rows.packed(), controller.columns.packed()
     held = _int64((means.m_x, means.e_x, means.m_d, means.e_d))
     counters = np.zeros(kernel.COUNTERS, np.int64)
     out = np.zeros(len(tokens), np.int64), np.zeros((len(tokens), columns), np.int8)
@@ -148,8 +153,8 @@ def _run(controller: GradientController, vectors: Any, target: Ints, arrays: Til
         told, fixed.memories, fixed.addresses, out,
     )  # fmt: skip
     means.m_x, means.e_x, means.m_d, means.e_d = held.tolist()
-    for stream, words in zip((controller.rows, controller.columns), states, strict=True):
-        stream.state = words[: stream.generator.words].tolist()
+    controller.rows.unpack(states[0])
+    controller.columns.unpack(states[1])
     programs = [(int(row), counts) for row, counts in zip(out[0][:done], out[1][:done], strict=True)]
     _count(controller, counters)
     return Batch(programs=programs, train_pulses=int(counters[kernel.TRAIN_PULSES]))
@@ -162,17 +167,16 @@ def _column_signs(tokens: list[tuple[int, Token]], first: Ints, last: Ints) -> I
 
 
 def _count(controller: GradientController, counters: Ints) -> None:
-    from crosstrain_model import gradient_kernel as kernel
-
+    kernel, counted = _kernel(), counters.tolist()
     transfer = controller.transfer
     if transfer is not None:
-        transfer.visits += int(counters[kernel.VISITS]) * controller.design.array.groups
-        transfer.clipped += int(counters[kernel.CLIPPED])
-        transfer.adc_clipped += int(counters[kernel.ADC_CLIPPED])
-    controller.trains += int(counters[kernel.TRAINS])
-    controller.train_issued += int(counters[kernel.SLOTS])
-    controller.commands += int(counters[kernel.COMMANDS])
-    controller.issued += int(counters[kernel.PULSES])
+        transfer.visits += counted[kernel.VISITS] * controller.design.array.groups
+        transfer.clipped += counted[kernel.CLIPPED]
+        transfer.adc_clipped += counted[kernel.ADC_CLIPPED]
+    controller.trains += counted[kernel.TRAINS]
+    controller.train_issued += counted[kernel.SLOTS]
+    controller.commands += counted[kernel.COMMANDS]
+    controller.issued += counted[kernel.PULSES]
 
 
 def _numbers(controller: GradientController) -> tuple[Ints, Ints]:

@@ -172,6 +172,14 @@ class Stream:
     def state(self, words: Sequence[int]) -> None:
         self._state = self.generator.integer(words)
 
+    def packed(self) -> NDArray[np.uint32]:
+        """`state` as uint32[4], zeros behind it: what kernels take and move."""
+        return np.frombuffer(bytearray((self._state or 1).to_bytes(16, "little")), np.uint32)
+
+    def unpack(self, words: NDArray[np.uint32]) -> None:
+        """Takes what `packed` gave."""
+        self._state = int.from_bytes(words.tobytes(), "little") & (1 << self.generator.width) - 1
+
     def load(self, index: int, word: int) -> None:
         """What the host's write of one word does; zeros in all words count as 1 only once they are used."""
         if index < self.generator.words:
