@@ -14,6 +14,7 @@ from crosstrain_model.port import (
     ArrayId,
     Op,
     Status,
+    adc_codes,
     adc_words,
     code_bits,
     dac_words,
@@ -114,5 +115,30 @@ def test_a_train_of_the_longest_can_report_its_slots():
 def test_the_page_has_the_pins_of_trains():
     known = {signal.name: signal for signal in port_signals(Design())}
     for signal in port_signals(Design(scheme="agad")):
+        if known.get(signal.name) != signal:
+            assert f"| `{signal.name}` | {signal.direction} | {signal.width} | {signal.doc} |" in PAGE.read_text()
+
+
+def devices(read):
+    return Design(
+        scheme="wu", array=Array(pair="one-sided", read=read), formats=Formats(adc=8, fraction=7),
+        update=Update(max_pulses=1, threshold=6528),
+    )  # fmt: skip
+
+
+def test_reads_of_single_devices_have_groups_and_a_code_per_device():
+    serial, parallel = devices("bit-serial"), devices("parallel")
+    pins = widths(serial)
+    assert (pins.pop("cmd_groups"), pins["adc_codes"], pins["dac_codes"], pins["slot_columns"]) == (2, 64, 8, 16)
+    assert pins.keys() == widths(ODD).keys()
+    assert widths(parallel)["dac_codes"] == 32
+    assert [dac_words(tile, Op.FORWARD) for tile in (serial, parallel)] == [16, 2]
+    assert (outstanding(serial), adc_codes(serial), adc_codes(Design())) == (1, 8, 4)
+
+
+@pytest.mark.parametrize("read", ["bit-serial", "parallel"])
+def test_the_page_has_the_pins_of_single_devices(read):
+    known = {signal.name: signal for signal in port_signals(Design())}
+    for signal in port_signals(devices(read)):
         if known.get(signal.name) != signal:
             assert f"| `{signal.name}` | {signal.direction} | {signal.width} | {signal.doc} |" in PAGE.read_text()
