@@ -9,6 +9,7 @@ A float vector v becomes signed codes with one power-of-two exponent (block floa
 ADC codes become floats by one factor, exact in float64 but for its last rounding:
 
     y = code * lsb * 2^e * weight_scale                      # lsb: one ADC code in full-scale weights times input codes
+    y = 0                                                    # of a zero vector: its exponent knows no size of the noise
 
 A change of weights that the host made (schemes whose source is "stream") becomes accumulator units, of which the
 digital copies of weights are made too:

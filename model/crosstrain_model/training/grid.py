@@ -90,11 +90,12 @@ class TileGrid:
         one_sided = self.design.array.pair == "one-sided"  # codes are unsigned, their sign is another read
         codes, exponents = to_codes(x, self.design.formats.x + int(one_sided))
         if self.streamed:
-            return from_codes(self._partial_sums(codes), exponents, self.scale), codes, exponents
+            return _results(self._partial_sums(codes), codes, exponents, self.scale), codes, exponents
         total = np.zeros((len(codes), self.outputs), dtype=np.int64)
         for tile, rows, columns in self.blocks():
             total[:, columns] += tile.forward(codes[:, rows], columns.stop - columns.start)
-        return from_codes(total, exponents, self.tiles[0].array.forward_converter.lsb * self.scale), codes, exponents
+        unit = self.tiles[0].array.forward_converter.lsb * self.scale
+        return _results(total, codes, exponents, unit), codes, exponents
 
     def _partial_sums(self, codes: Codes) -> npt.NDArray[np.float64]:
         """Sums of partial sums where every tile has an ADC range of its own, set by the first vectors it reads.
@@ -120,7 +121,8 @@ class TileGrid:
         total = np.zeros((len(codes), self.inputs), dtype=np.int64)
         for tile, rows, columns in self.blocks():
             total[:, rows] += tile.backward(codes[:, columns], rows.stop - rows.start)
-        return from_codes(total, exponents, self.tiles[0].array.backward_converter.lsb * self.scale), codes, exponents
+        unit = self.tiles[0].array.backward_converter.lsb * self.scale
+        return _results(total, codes, exponents, unit), codes, exponents
 
     def accumulate(self, x: Codes, ex: Exponents, d: Codes, ed: Exponents) -> None:
         """Hand a batch of outer products to every tile."""
@@ -146,6 +148,15 @@ class TileGrid:
     def program(self) -> list[Programmed]:
         """One program pass of every tile."""
         return [tile.program() for tile in self.tiles]
+
+
+def _results(
+    total: npt.NDArray[np.int64] | npt.NDArray[np.float64], codes: Codes, exponents: Exponents, unit: float
+) -> Floats:
+    """What a read of `codes` gave, as floats; 0 for vectors of zeros, whose exponent says nothing about noise."""
+    results = from_codes(total, exponents, unit)
+    results[~codes.any(axis=1)] = 0.0
+    return results
 
 
 def _padded(codes: Codes, length: int) -> Codes:

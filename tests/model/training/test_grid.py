@@ -72,3 +72,14 @@ def test_equal_digests_stand_for_equal_passes():
     a, b, c = (layer.program()[0] for layer in (first, second, third))
     assert dataclasses.asdict(a) == dataclasses.asdict(b)
     assert a.digest != c.digest
+
+
+def test_a_vector_of_zeros_gives_zeros_whatever_the_noise():
+    """Its exponent is 0, not that of its neighbours: noise of the ADC would come out 2^7 times as large."""
+    design = Design(array=Array(rows=8, columns=8, lanes=4), converters=Converters(adc_noise=3.0))
+    layer = TileGrid(design, 12, 10, scale=1.0, seed=1, first=0, factory=model_tile)
+    x, d = np.full((3, 12), 0.01, np.float32), np.full((3, 10), 0.01, np.float32)
+    x[1], d[1] = 0, 0
+    for y in (layer.forward(x)[0], layer.backward(d)[0]):
+        assert not y[1].any()
+        assert 0 < np.abs(y).max() < 0.1
