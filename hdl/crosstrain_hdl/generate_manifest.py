@@ -80,6 +80,7 @@ def cycle_budget(design):
         the macro takes between a command and its completion comes on top
     load : with pulse trains, the frames of a vector pair, a beat a cycle
     visit : with row transfers, the digital half of a transfer, a group a cycle
+    forward : with bit-serial reads, from the first word of input codes to the last conversion
     clear : the sweep over all memories after reset
     """
     array, pulse, sweep = design.array, design.pulse, sweep_cycles(design)
@@ -93,6 +94,8 @@ def cycle_budget(design):
         beats = sum(frame_beats(design, op) for op in (FrameOp.UPDATE_X, FrameOp.UPDATE_D))
         transfers = {"visit": array.groups, "clear": sweep} if design.transfers else {}
         return {**common, "load": beats + 3, **transfers}
+    if design.verified:
+        return {**common, **_verify_cycles(design)}
     set_slot, reset_slot = pulse.width_set + pulse.guard, pulse.width_reset + pulse.guard
     slots = set_slot if array.pair == "set-only" else set_slot + reset_slot
     return {
@@ -100,6 +103,21 @@ def cycle_budget(design):
         "accumulate": sweep,
         "pass_digital": sweep,
         "pass_pulses_at_most": array.rows * design.update.max_pulses * slots,
+        "clear": sweep,
+    }
+
+
+def _verify_cycles(design):
+    """The same of designs with write-verify; reads between pulses come on top of `pass_pulses_at_most`."""
+    array, pulse, verify, sweep = design.array, design.pulse, design.verify, sweep_cycles(design)
+    sets = ((verify.set_stop - verify.set_start) // verify.set_step + 1) * (pulse.width_set + pulse.guard)
+    resets = ((verify.reset_stop - verify.reset_start) // verify.reset_step + 1) * (pulse.width_reset + pulse.guard)
+    serial = {"forward": array.groups * (design.formats.x + 1)} if array.read == "bit-serial" else {}
+    return {
+        "accumulate": sweep,
+        "pass_digital": sweep,
+        "pass_pulses_at_most": array.rows * verify.cycles * (sets + resets),
+        **serial,
         "clear": sweep,
     }
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from crosstrain_hdl.emit import flat_ports, reset_port
 from crosstrain_model.frames import result_bits, slot_bits
-from crosstrain_model.port import Status, port_signals
+from crosstrain_model.port import Status, adc_codes, port_signals
 
 RESETS = {
     "rst": "synchronous reset, active high: at least one rising edge of clk",
@@ -68,7 +68,8 @@ def top_ports(component, design):
 
 def port_docs(design):
     """{name of a port of the controller: what it is}, clock and reset left out."""
-    codes, lanes = design.stream_codes, design.array.lanes
+    codes, returned = design.stream_codes, adc_codes(design)
+    extended = "unsigned" if design.verified else "sign-extended"
     slot, result = slot_bits(design), result_bits(design)
     statuses = ", ".join(f"{status.value} {status.name}" for status in Status)
     return {
@@ -78,7 +79,7 @@ def port_docs(design):
         "s_axis_tready": "frames in: the beat is taken",
         "s_axis_tlast": "frames in: last beat of the frame",
         "s_axis_tuser": "frames in: op[3:0], exponent[11:4] signed, tag[19:12], row[31:20]; the first beat's counts",
-        "m_axis_tdata": f"results out: {lanes} codes, each sign-extended in a slot of {result} bits, code 0 lowest",
+        "m_axis_tdata": f"results out: {returned} codes, each {extended} in a slot of {result} bits, code 0 lowest",
         "m_axis_tvalid": "results out: a beat is offered",
         "m_axis_tready": "results out: the beat is taken",
         "m_axis_tlast": "results out: last beat of the result",

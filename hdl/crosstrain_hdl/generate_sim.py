@@ -10,7 +10,7 @@ from crosstrain_hdl.emit import emit, reset_port
 from crosstrain_hdl.generate_flow import nanoseconds, period_ps, render
 from crosstrain_hdl.generate_ports import Port
 from crosstrain_hdl.port_checker import PortChecker
-from crosstrain_model.frames import FrameOp, User, result_bits, slot_bits
+from crosstrain_model.frames import FrameOp, User, frame_codes, result_bits, slot_bits
 from crosstrain_model.gradient_controller import GradientController, TrainEvent
 from crosstrain_model.port import (
     ABORT_TAG,
@@ -18,13 +18,16 @@ from crosstrain_model.port import (
     ArrayId,
     Op,
     Status,
+    adc_codes,
     code_bits,
     outstanding,
     port_signals,
     row_bits,
 )
 from crosstrain_model.port_rules import RULES
+from crosstrain_model.pulse import SET
 from crosstrain_model.registers import ID, find, register_table
+from crosstrain_model.stream_controller import StreamController
 
 TURNED = {"in": "output", "out": "input"}
 """Direction of a pin as the array sees it, from the controller's."""
@@ -75,14 +78,21 @@ def array_stub_text(design):
 def array_model_text(design):
     """Verilog of the behavioural array."""
     array, asic = design.array, design.profile == "asic"
-    more = {}
+    more, template = {}, "array_model.v.j2"
+    ops = [op for op in Op if op is not Op.CALIBRATE]
+    if design.verified:
+        template = "array_model_devices.v.j2"
+        ops = [Op.FORWARD, Op.READ_ROW, Op.PROGRAM, Op.FORM, Op.ABORT]
+        more = {"groups": array.groups, "out_codes": adc_codes(design), "step": device_step(design),
+                "serial": array.read == "bit-serial"}  # fmt: skip
     if design.pulsed:
+        template = "array_model_train.v.j2"
         more = {"arrays": 2 if design.transfers else 1, "depth": outstanding(design), "array_a": ArrayId.A.value}
     return render(
-        "array_model_train.v.j2" if design.pulsed else "array_model.v.j2",
+        template,
         array=array_name(design),
         pins=array_pins(design),
-        scale=code_bits(design) - 1,
+        scale=code_bits(design) - (0 if design.verified else 1),
         rows=array.rows,
         columns=array.columns,
         devices=array.device_columns,
@@ -91,7 +101,7 @@ def array_model_text(design):
         lines=max(array.row_words, array.groups) * array.lanes,
         code=code_bits(design),
         adc=design.formats.adc,
-        ops=[op for op in Op if op is not Op.CALIBRATE],
+        ops=ops,
         row_bits=row_bits(design),
         op_bits=OP_BITS,
         ok=Status.OK.value,
@@ -106,7 +116,10 @@ def array_model_text(design):
 def smoke_text(design, ports):
     """Verilog of the smoke test, expected numbers included."""
     table, reset = register_table(design), reset_port(design.profile)
-    wanted = expected_of_train(design, table) if design.pulsed else expected(design)
+    if design.verified:
+        wanted = expected_of_verify(design)
+    else:
+        wanted = expected_of_train(design, table) if design.pulsed else expected(design)
     period = period_ps(design.clock_mhz)
     array = {signal.name for signal in port_signals(design)}
     status = find(table, "STATUS")
@@ -124,8 +137,13 @@ def smoke_text(design, ports):
         idle_bit=next(field.low for field in status.fields if field.name == "idle"),
         id=ID,
         rows=design.array.rows,
-        columns=design.array.columns,
-        lanes=design.array.lanes,
+        columns=len(wanted["weights"][0]),
+        lanes=adc_codes(design),
+        verified=design.verified,
+        update=_hex(User(op=FrameOp.UPDATE)),
+        update_codes=frame_codes(design, FrameOp.UPDATE),
+        theta=design.update.threshold,
+        update_columns=design.array.columns,
         stream_codes=design.stream_codes,
         slot=slot_bits(design),
         result=result_bits(design),
@@ -157,7 +175,7 @@ STRONGEST = {"TRAIN_RATE": 2**15 - 1, "TRANSFER_EVERY": 1, "THRESHOLD": 1, "WARM
 def settings(design, table):
     """Registers that the smoke test writes: {name: value}."""
     if not design.pulsed:
-        return {"PROGRAM_EVERY": 0}
+        return {} if design.verified else {"PROGRAM_EVERY": 0}
     words = STRONGEST | ({"THRESHOLD": 0} if design.update.threshold_power_of_two else {})
     return {register.name: words[register.name] for register in table if register.name in words}
 
@@ -193,6 +211,38 @@ def expected_of_train(design, table):
     return {"pulses": slots, "weights": array.read(array.weights).tolist()}
 
 
+def device_step(design):
+    """Codes by which a pulse moves a device of the behavioural array: a 32nd of the ADC's range."""
+    return max(1, (1 << design.formats.adc) >> 5)
+
+
+def expected_of_verify(design):
+    """The same with write-verify: a change of theta of the first weight, of -theta in the last place of the frame."""
+    array = design.array
+    changes = np.zeros(frame_codes(design, FrameOp.UPDATE), np.int64)
+    changes[-1], changes[0] = -design.update.threshold, design.update.threshold
+    model, devices = StreamController(design), _Devices(design)
+    model.update(changes.reshape(array.rows, -1)[:, : array.columns])
+    model.program(devices)
+    return {"pulses": model.verify.counts["sets"] + model.verify.counts["resets"], "weights": devices.codes.tolist()}
+
+
+class _Devices:
+    """The behavioural array: what `StreamController` drives, with codes for conductances."""
+
+    def __init__(self, design):
+        self.design = design
+        self.codes = np.zeros((design.array.rows, design.array.device_columns), np.int64)
+
+    def sense_row(self, row, groups):
+        return np.where(np.repeat(groups, adc_codes(self.design))[: self.codes.shape[1]], self.codes[row], 0)
+
+    def pulse_row(self, row, columns, *, direction, amplitude, form=False):
+        step = device_step(self.design) * (1 if direction == SET else -1)
+        top = (1 << self.design.formats.adc) - 1
+        self.codes[row] = np.where(columns, np.clip(self.codes[row] + step, 0, top), self.codes[row])
+
+
 class _Counting:
     """The behavioural array: what `GradientController` drives, with integers for conductances."""
 
@@ -224,6 +274,12 @@ def limit_cycles(design):
     """Clock cycles after which the smoke test has failed: ten times what its parts take, and some."""
     array, pulse, train = design.array, design.pulse, design.train
     slots = 4 * (design.update.max_pulses + 1) * (max(pulse.width_set, pulse.width_reset) + pulse.guard)
+    if design.verified:
+        verify, reads = design.verify, (array.groups + 100) << design.verify.reads_log2
+        steps = ((verify.set_stop - verify.set_start) // verify.set_step,
+                 (verify.reset_stop - verify.reset_start) // verify.reset_step)  # fmt: skip
+        pulses = 2 * verify.cycles * (sum(steps) + 2)
+        slots += pulses * (max(pulse.width_set, pulse.width_reset) + pulse.guard + reads)
     if design.pulsed:
         slots += 4 * train.slots * (train.width + train.guard)
     sweeps = 8 * array.rows * array.groups + 8 * (array.rows + array.columns)

@@ -1,8 +1,12 @@
-"""Which top a design has: one controller per way of keeping the gradient."""
+"""Which top a design has: one controller per way of keeping the gradient, and of programming."""
 
 
 def controller(design):
-    """The component whose Verilog is the design's: `Controller` or `GradientController`."""
+    """The component whose Verilog is the design's: `Controller`, `StreamController` or `GradientController`."""
+    if design.streamed:
+        from crosstrain_hdl.stream_controller import StreamController
+
+        return StreamController(design)
     if design.pulsed:
         from crosstrain_hdl.gradient_controller import GradientController
 

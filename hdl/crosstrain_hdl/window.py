@@ -12,19 +12,26 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.memory import address_width
+from crosstrain_model import registers_gradient, registers_verify
 from crosstrain_model.registers import touched_words
-from crosstrain_model.registers_gradient import cell_bits
 
 
 def windows(design):
     """Names of the registers that are windows here, in lower case."""
     schedule = () if design.pulsed else ("vectors_since_pass", "touched_index", "touched_data")
-    return (*schedule, "mem_address", "mem_data", *(("mem_select",) if design.dynamic_reference else ()))
+    return (*schedule, "mem_address", "mem_data", *(("mem_select",) if has_select(design) else ()))
+
+
+def has_select(design):
+    """Whether there are several memories behind the window."""
+    return design.dynamic_reference or design.verified
 
 
 def cell_width(design):
     """Bits of a cell in m_data and r_data."""
-    return cell_bits(design) if design.transfers else design.formats.accumulator
+    if design.verified:
+        return registers_verify.cell_bits(design)
+    return registers_gradient.cell_bits(design) if design.transfers else design.formats.accumulator
 
 
 def _schedule_members(design):
@@ -64,7 +71,7 @@ class Window(wiring.Component):
         for each of `windows(design)`
     since_pass, since_write, since_data : the schedule's count
     touched_number, touched, touched_put, touched_bits : its touched bits, one word of 32 (not with pulse trains)
-    m_select : Out(2), only with a dynamic reference: which memory
+    m_select : Out(2), only with a dynamic reference or write-verify: which memory
     m_* : its host visits; r_valid, r_data : what a read visit brings
     visiting : In(1), a visit is in the accumulator's pipeline
     disturbed : In(1), other visits than the host's are going on
@@ -82,7 +89,7 @@ class Window(wiring.Component):
                 **ports,
                 "write_data": In(32),
                 **({} if design.pulsed else _schedule_members(design)),
-                **({"m_select": Out(2)} if design.dynamic_reference else {}),
+                **({"m_select": Out(2)} if has_select(design) else {}),
                 "m_hold": Out(1),
                 "m_valid": Out(1),
                 "m_ready": In(1),
@@ -102,7 +109,7 @@ class Window(wiring.Component):
         self._select = 0
         if not self.design.pulsed:
             self._state_words(m)
-        if self.design.dynamic_reference:
+        if has_select(self.design):
             self._memory(m)
         self._address(m)
         self._data(m)

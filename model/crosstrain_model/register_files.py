@@ -11,12 +11,12 @@ from typing import Any
 
 import jinja2
 
-from crosstrain_model import __version__
+from crosstrain_model import __version__, registers_verify
 from crosstrain_model.chopper import chopper_words
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import hardware_hash
-from crosstrain_model.frames import result_bits, slot_bits
-from crosstrain_model.port import Status
+from crosstrain_model.frames import beat_bits, result_bits, slot_bits
+from crosstrain_model.port import Status, adc_codes
 from crosstrain_model.random_streams import STREAMS
 from crosstrain_model.register import Register
 from crosstrain_model.registers import TOTALS, counters, register_table, touched_words
@@ -99,7 +99,11 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
         "streams": {STREAMS.index(name): name for name in streams(design)},
         "stream_words": STREAM_WORDS if design.random.generator == "xoshiro128++" else 1,
         "chopper_words": chopper_words(design),
+        "beat_slots": beat_bits(design) // slot_bits(design),
+        "result_codes": adc_codes(design),
         "memories": _memories(design),
+        "memory_numbers": _memory_numbers(design),
+        "memory_bits": dict(zip(registers_verify.MEMORIES, _memory_bits(design), strict=True)),
         "state_windows": [name for name in STATE_WINDOWS if any(register.name == name for register in table)],
         "settings": [register.name for register in table if register.kind == "setting"],
         "statuses": {status.value: status.name for status in Status},
@@ -109,10 +113,24 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
 
 
 def _memories(design: Design) -> list[str]:
-    """Memories that MEM_SELECT tells apart, H first."""
+    """Memories that MEM_SELECT tells apart, H or dW first."""
+    if design.verified:
+        return list(registers_verify.MEMORIES[: 4 if design.verify.cell_bits else 2])
     if not design.dynamic_reference:
         return ["H"]
     return ["H", "P", "P_ref"] if design.transfer.memory == "leak" else ["H", "P_ref"]
+
+
+def _memory_numbers(design: Design) -> dict[str, int]:
+    """Their numbers in MEM_SELECT."""
+    if design.verified:
+        return {name: number for number, name in enumerate(_memories(design))}
+    return {"H": 0, "P": 1, "P_ref": 2}
+
+
+def _memory_bits(design: Design) -> tuple[int, ...]:
+    """Bits of a cell of each of `registers_verify.MEMORIES`; counts are unsigned."""
+    return design.formats.accumulator, design.copy_bits, design.verify.cell_bits, design.verify.cell_bits
 
 
 def _render(template: str, names: dict[str, Any]) -> str:

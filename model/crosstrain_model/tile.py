@@ -1,8 +1,9 @@
 """A tile as training sees it: one controller with its array, in the model or behind generated Verilog.
 
 `Tile` is the contract; `ModelTile` is the bit-true model of digital accumulation, `gradient_tile.GradientTile` that of
-in-memory gradients, `stream_tile.VerifiedTile` that of changes from the host.  The co-simulation offers the same contract on Verilog, so the training loop exists once.  Codes
-are integers; whoever makes them from floats is `training/converters.py`.
+in-memory gradients, `stream_tile.VerifiedTile` that of changes from the host.  The co-simulation offers the same
+contract on Verilog, so the training loop exists once.  Codes are integers; whoever makes them from floats is
+`training/converters.py`.
 """
 
 from __future__ import annotations

@@ -34,6 +34,12 @@ DESIGNS = {
         "bus.stream_codes=6", "update.max_pulses=15", "update.threshold_power_of_two=true", "clock_mhz=333",
     ),
     "sgd": ("sgd-8", "train.polarity=separate", "train.slots=31", "formats.adc=3"),
+    "wu": ("wu-8",),
+    "wu-odd": (
+        "wu-8", "name=wu-odd", "profile=asic", "ledger=true", "array.rows=13", "array.columns=7", "array.lanes=3",
+        "array.read=parallel", "verify.cell_bits=0", "verify.reads_log2=2", "clock_mhz=333",
+    ),
+    "wu-tiny": ("wu-8", "name=wu-tiny", "array.rows=1", "array.columns=1", "array.lanes=1", "formats.accumulator=16"),
     "c-ttv2-tiny": (
         "c-ttv2-8", "name=c-ttv2-tiny", "array.rows=1", "array.columns=1", "array.lanes=1", "bus.stream_codes=2",
         "transfer.column_chopper=random", "random.generator=xoshiro128++",
@@ -119,6 +125,9 @@ def test_the_smoke_test_passes(folder, tmp_path):
         ("fpga", "sim/mp_8_array.v", r"direction\[c\] \? 1", "direction[c] ? 2", "weight read back"),
         ("fpga", "sim/mp_8_array.v", r"fired <= fired \+ total\[15:0\]", "fired <= fired", "DELIVERED"),
         ("fpga", "rtl/mp_8_sequencer.v", r"arr_cmd_array <= \{ 2'h0", "arr_cmd_array <= { 2'h1", "broken rule"),
+        ("wu", "sim/wu_8_array.v", r"\? STEP", "? 2 * STEP", "ISSUED"),
+        ("wu", "rtl/wu_8_weight_copy.v", r"t_row <= (\w+);", r"t_row <= ~\1;", "weight read back"),
+        ("wu", "rtl/wu_8_update_stream.v", r"v_group <= (\w+);", r"v_group <= ~\1;", "weight read back"),
         ("agad", "sim/agad_8_array.v", r"\? 1 : -1\)", "? 2 : -1)", "weight read back"),
         ("agad", "sim/agad_8_array.v", r"total = 1;", "total = 0;", "DELIVERED"),
         ("agad", "rtl/agad_8_dispatcher.v", r"arr_cmd_array <= arr", "arr_cmd_array <= 3'h4 | arr", "broken rule"),

@@ -209,8 +209,9 @@ def test_hashes_do_not_depend_on_the_process():
 
 def test_presets():
     schemes = ("agad", "c-ttv2", "mp", "sgd", "ttv2")
-    assert preset_names() == [f"{scheme}-{size}" for scheme in schemes for size in (8, 64, 512)]
-    for name in preset_names():
+    square = [f"{scheme}-{size}" for scheme in schemes for size in (8, 64, 512)]
+    assert preset_names() == [*square, "wu-8", "wu-64", "wu-256x64"]
+    for name in square:
         design = load_design(name)
         scheme, _, size = name.rpartition("-")
         assert (design.name, design.scheme) == (name, scheme)
