@@ -12,13 +12,20 @@ from typing import Any
 from crosstrain_cosim import harness
 from crosstrain_cosim.agent import Agent
 from crosstrain_cosim.streams import Loop, Monitor, Sink, Source, Strobe, packed, unpacked
-from crosstrain_model import port
+from crosstrain_model import bit_serial, port
 from crosstrain_model.port import ABORT_TAG, LAST_TAG, Op, Status
 from crosstrain_model.pulse import PulseLedger
+from crosstrain_model.twin.rram_tile import RramTile
 from crosstrain_model.twin.tile import ArrayTile
 
 TIMEOUT = 150
 """Cycles of silence before a command is given up."""
+
+
+def more_fields(stream: str) -> tuple[str, ...]:
+    """What the streams have more with write-verify: the operation of a pulse command, the groups of a read."""
+    verified = harness.design().verified
+    return {"t": ("op",), "h": ("groups",), "arr_cmd": ("groups",)}.get(stream, ()) if verified else ()
 
 
 class Pulse:
@@ -29,7 +36,7 @@ class Pulse:
 
     def __init__(self, dut: Any, rng: random.Random, gaps: float, prefix: str = "t"):
         self.dut, self.rng, self.gaps = dut, rng, gaps
-        names = ("valid", "ready", "row", "direction", "width", "amplitude", "pulses")
+        names = ("valid", "ready", "row", "direction", "width", "amplitude", "pulses", *more_fields("t"))
         self.pins = {name: getattr(dut, f"{prefix}_{name}") for name in names}
         self.queue: deque[dict[str, Any]] = deque()
         self.slots: deque[int] = deque()
@@ -41,6 +48,7 @@ class Pulse:
         pulses = sum(slot.bit_count() for slot in slots)
         amplitude = self.rng.randrange(1 << 16)
         command = {"row": row, "direction": direction, "width": width, "amplitude": amplitude, "pulses": pulses}
+        command |= {name: int(self.rng.choice((Op.PROGRAM, Op.FORM))) for name in more_fields("t")}
         self.queue.append({"command": command, "slots": slots})
 
     @property
@@ -97,6 +105,7 @@ class Reference:
         self.due: deque[dict[str, int]] = deque()
         self.results: deque[dict[str, Any]] = deque()
         self.commands = self.strays = self.aborts = self.timeouts = self.drains = self.errors = self.cut = 0
+        self.saturated = 0  # completions with that status, which is an error of the array that is no failure
         self.words: list[int] = []
         self.tag = 0
 
@@ -106,20 +115,21 @@ class Reference:
             self.ledger.drop(seen["pulses"])
             return
         self.ledger.issue(seen["pulses"])
-        self._begin({"op": Op.PROGRAM, "array": port.WEIGHTS, **{k: seen[k] for k in ("row", "width", "amplitude")}},
-                    seen["pulses"])  # fmt: skip
+        fields = {"op": Op.PROGRAM, **{name: seen[name] for name in ("row", "width", "amplitude", *more_fields("t"))}}
+        self._begin(fields | dict.fromkeys(more_fields("h"), 0), seen["pulses"])
 
     def read(self, seen: dict[str, int]) -> None:
         """A read was handed over."""
         row = seen["row"] if seen["op"] == Op.READ_ROW else 0
-        self._begin({"op": seen["op"], "array": port.WEIGHTS, "row": row, "width": 0, "amplitude": 0}, 0)
+        groups = {name: seen[name] * (seen["op"] == Op.READ_ROW) for name in more_fields("h")}
+        self._begin({"op": seen["op"], "row": row, "width": 0, "amplitude": 0, **groups}, 0)
         assert self.open is not None
         self.open["read"] = {"op": seen["op"], "tag": seen["tag"], "passed": 0}
         self.open["dropped"] = 0
 
     def _begin(self, command: dict[str, int], pulses: int) -> None:
         harness.report.same("commands open", int(self.open is not None), 0, command=self.commands)
-        self.due.append({**command, "tag": self.tag})
+        self.due.append({"array": port.WEIGHTS, **command, "tag": self.tag})
         self.open = {"tag": self.tag, "pulses": pulses, "taken": False, "read": None, "stopped": False}
         self.tag = 0 if self.tag == LAST_TAG else self.tag + 1
 
@@ -141,6 +151,7 @@ class Reference:
     def done(self, seen: dict[str, int]) -> None:
         """A completion was taken."""
         if self.open and self.open["taken"] and seen["tag"] == self.open["tag"]:
+            self.saturated += seen["status"] == Status.SATURATED
             self.ledger.complete(self.open["pulses"], seen["status"], seen["pulses"])
             self._close(self._status(seen["status"]))
         elif self.drains and seen["tag"] == ABORT_TAG:
@@ -166,6 +177,11 @@ class Reference:
             self.open["dropped"] += 1
         else:
             self.open["read"]["passed"] += 1
+
+    def input_word(self, seen: dict[str, int]) -> None:
+        """A word of input codes was taken by the array: the very word that the host gives in this cycle."""
+        host = [int(getattr(self.dut, f"dac_{name}").value) for name in ("valid", "ready", "codes")]
+        harness.report.same("arr_dac_codes", [1, 1, seen["codes"]], host, command=self.commands)
 
     def _lose(self) -> None:
         assert self.open is not None
@@ -200,24 +216,34 @@ class Reference:
         harness.report.same("words of a read", len(self.words), due.get("passed"), command=self.commands)
 
 
+def _agent(design: Any) -> type[Agent]:
+    """The macro."""
+    if design.verified:
+        from crosstrain_cosim.stream_agent import StreamAgent
+
+        return StreamAgent
+    return Agent
+
+
 class Bench:
     """Pins, models and stimulus of one test."""
 
     def __init__(self, dut: Any, name: str, gaps: float, fault: Any = None, latency: tuple[int, int] = (0, 4)):
         self.dut, self.design, self.rng = dut, harness.design(), harness.generator(f"commands {name}")
-        self.array = ArrayTile(self.design)
+        self.array: Any = RramTile(self.design) if self.design.verified else ArrayTile(self.design)
         self.loop, self.reference = Loop(dut), Reference(dut)
         rng, reference = harness.generator(f"gaps {name}"), self.reference
-        self.agent = Agent(dut, self.design, self.array, rng, gaps=gaps, latency=latency, fault=fault)
-        payload = ("op", "array", "row", "width", "amplitude", "tag")
+        self.agent = _agent(self.design)(dut, self.design, self.array, rng, gaps=gaps, latency=latency, fault=fault)
+        payload = ("op", "array", "row", "width", "amplitude", "tag", *more_fields("arr_cmd"))
         monitors = (
             ("arr_done", ("tag", "status", "pulses"), reference.done),
             ("arr_adc", (), reference.word),
+            ("arr_dac", ("codes",), reference.input_word),
             ("arr_cmd", payload, reference.command),
             ("adc", ("codes",), reference.output),
             ("r", ("op", "tag", "status"), self._result),
-            ("t", ("row", "width", "amplitude", "pulses"), reference.train),
-            ("h", ("op", "row", "tag"), reference.read),
+            ("t", ("row", "width", "amplitude", "pulses", *more_fields("t")), reference.train),
+            ("h", ("op", "row", "tag", *more_fields("h")), reference.read),
         )
         for prefix, fields, seen in monitors:
             self.loop.monitor(Monitor(dut, prefix, fields, seen))
@@ -234,7 +260,10 @@ class Bench:
         self.reference.result(seen)
         words, self.reference.words = self.reference.words, []
         last = next((event for event in reversed(self.agent.events) if event.op in port.READ_OPS), None)
-        if seen["status"] != Status.OK or last is None:
+        if seen["status"] not in (Status.OK, Status.SATURATED) or last is None:
+            return
+        if self.design.verified:
+            self._device_codes(words, last)
             return
         outputs = self.design.array.rows if seen["op"] == Op.BACKWARD else self.design.array.columns
         codes = [c for word in words for c in unpacked(word, self.design.formats.adc, self.design.array.lanes)]
@@ -258,6 +287,9 @@ class Bench:
     def put_read(self, op: Op | None = None) -> None:
         """A read with its words, random but for what is given."""
         rng, array, formats = self.rng, self.design.array, self.design.formats
+        if self.design.verified:
+            self._put_device_read(op)
+            return
         op = rng.choice(port.READ_OPS) if op is None else op
         self.reads.put(op=op, row=rng.randrange(array.rows), tag=rng.randrange(256))
         bits = formats.x if op == Op.FORWARD else formats.d
@@ -265,6 +297,29 @@ class Bench:
         codes = [rng.randrange(-(1 << bits - 1), 1 << bits - 1) for _ in range(count)]
         for start in range(0, count, array.lanes):
             self.codes.put(codes=packed(codes[start : start + array.lanes], port.code_bits(self.design)))
+
+    def _put_device_read(self, op: Op | None) -> None:
+        """The same of single devices: some groups, all of them where the operation is given; bits or unsigned codes."""
+        rng, array, bits = self.rng, self.design.array, self.design.formats.x
+        every = (1 << array.groups) - 1
+        groups = rng.choice((1, every, rng.randint(1, every))) if op is None else every
+        op = rng.choice((Op.FORWARD, Op.READ_ROW)) if op is None else op
+        self.reads.put(op=op, row=rng.randrange(array.rows), tag=rng.randrange(256), groups=groups)
+        if op == Op.READ_ROW:
+            return
+        codes = [rng.getrandbits(bits) for _ in range(array.rows)]
+        lanes, width = array.lanes, port.code_bits(self.design)
+        words = [packed(codes[start : start + lanes], width) for start in range(0, array.rows, lanes)]
+        for word in bit_serial.words(self.design, codes) if array.read == "bit-serial" else words:
+            self.codes.put(codes=word)
+
+    def _device_codes(self, words: list[int], last: Any) -> None:
+        array, span = self.design.array, port.adc_codes(self.design)
+        groups = last.groups or (1 << array.groups) - 1
+        answer = list(last.codes[-array.device_columns :]) + [0] * (-array.device_columns % span)
+        named = [answer[group * span : (group + 1) * span] for group in range(array.groups) if groups >> group & 1]
+        wanted = [packed(word, self.design.formats.adc) for word in named]
+        harness.report.same("output words", words, wanted, command=self.reference.commands)
 
     async def quiet(self) -> None:
         """Until nothing is under way; compare the counters."""
