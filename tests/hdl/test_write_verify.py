@@ -13,9 +13,10 @@ from crosstrain_hdl.tools import lint
 from crosstrain_hdl.weight_copy import WeightCopy
 from crosstrain_hdl.write_verify import WriteVerify
 from crosstrain_model.design import Array, Design, Formats, Pulse, Update
-from crosstrain_model.design_verify import Verify
+from crosstrain_model.design_verify import Rram, Verify
 from crosstrain_model.port import Op
 from crosstrain_model.pulse import row_buffers
+from crosstrain_model.twin.rram_tile import RramTile
 
 
 def load(name):
@@ -114,6 +115,20 @@ def test_codes_at_random(name):
     ramp = {"set_step": 12000, "reset_step": 9000, "cycles": 4}
     _, model = check(tile, lambda: Noise(tile, 6), rows_of(tile, 1, 6), **ramp)
     assert min(model.counts[key] for key in ("sets", "resets", "gave_up"))
+
+
+@pytest.mark.parametrize("name", ["8x8", "odd"])
+def test_on_the_twin(name):
+    """Devices that relax once their row is left, some of them stuck."""
+    tile = dataclasses.replace(DESIGNS[name], rram=Rram(write_error=0.3, stuck_low=0.03, stuck_high=0.03))
+    scale = 1 << tile.formats.fraction
+    rng = np.random.default_rng(5)
+    columns = tile.array.device_columns
+    rows = [(int(row), rng.random(columns) < 0.6, rng.integers(64, 250, columns) * scale)
+            for row in rng.integers(0, tile.array.rows, 4)]  # fmt: skip
+    ramps = {"set_step": 3000, "reset_step": 3000}
+    _, model = check(tile, lambda: RramTile(tile, seed=9, engine="numpy"), rows, chance=0.7, **ramps)
+    assert min(model.counts.values())
 
 
 @pytest.mark.parametrize("name", ["8x8", "odd", "one-group"])
@@ -326,3 +341,48 @@ def test_emitted_text_does_the_same(bench, name, tmp_path):
     for file, text in texts.items():
         (tmp_path / file).write_text(text)
     assert lint([str(tmp_path / file) for file in texts], "write_verify") == []
+
+
+@pytest.mark.parametrize("name", ["8x8", "1x1", "odd"])
+def test_cycles(name):
+    """The table of docs/write_verify.md, when everything around takes what it can at once."""
+    tile = DESIGNS[name]
+    dut = WriteVerify(tile)
+    groups = tile.array.groups
+    at = []
+
+    async def testbench(ctx):
+        async def until(signal):
+            cycles = 0
+            while not ctx.get(signal):
+                await ctx.tick()
+                cycles += 1
+                assert cycles < 100
+            return cycles
+
+        async def take(signal):
+            ctx.set(signal, 1)
+            await ctx.tick()
+            ctx.set(signal, 0)
+
+        await ctx.tick().repeat(tile.array.rows * groups + 2)
+        for signal, value in ((dut.set_step, 1), (dut.set_stop, 9), (dut.reset_stop, 9), (dut.cycles, 1)):
+            ctx.set(signal, value)
+        ctx.set(dut.t_targets, 0x3FFF)
+        for group in range(groups):
+            ctx.set(dut.t_flags, group == 0)
+            ctx.set(dut.t_last, group == groups - 1)
+            await take(dut.t_valid)
+        at.append(1 + await until(dut.q_valid))
+        await take(dut.q_ready)
+        at.append(1 + await until(dut.qa_ready))
+        await take(dut.qa_valid)
+        await take(dut.qr_valid)
+        at.append(1 + await until(dut.p_valid))
+        await take(dut.p_ready)
+        at.append(1 + await until(dut.slot_valid))
+        await take(dut.slot_ready)
+        at.append(1 + await until(dut.q_valid))
+
+    run(dut, testbench)
+    assert at == [groups + 5, 1, groups + 7, 1, 1]

@@ -1,0 +1,87 @@
+"""The regression of write-verify: green on designs that differ in all that shapes it, red on broken Verilog."""
+
+import re
+
+import pytest
+
+from crosstrain_cosim.simulators import run_bench
+from crosstrain_cosim.stations import station_unit
+from crosstrain_model.design import Array, Design, Formats, Pulse, Update
+from crosstrain_model.design_verify import Verify
+
+
+def design(rows=8, columns=8, lanes=4, adc=8, fraction=7, profile="fpga", limit=2**20, **verify):
+    scale = 1 << fraction
+    levels = {"range": 100 * scale, "base": 40 * scale, "window": 3 * scale, "set_margin": -scale, "form_width": 5}
+    return Design(
+        name="verified", scheme="wu", profile=profile,
+        array=Array(rows=rows, columns=columns, lanes=lanes, pair="one-sided"),
+        formats=Formats(adc=adc, fraction=fraction), update=Update(max_pulses=1),
+        pulse=Pulse(width_set=3, width_reset=2, guard=1, width_limit=limit),
+        verify=Verify(**{**levels, "form_level": 40 * scale, **verify}),
+    )  # fmt: skip
+
+
+DESIGNS = {
+    "as presets": design(),
+    "odd": design(13, 7, 3, profile="asic"),
+    "one by one": design(1, 1, 1, profile="asic", cell_bits=16),
+    "adc 12": design(3, 4, 4, adc=12, fraction=12, cell_bits=3),
+    "no fraction": design(3, 5, 2, fraction=0, reads_log2=4, cell_bits=1),
+    "no counts": design(4, 3, 1, fraction=2, reads_log2=1, cell_bits=0, limit=12),
+}
+
+
+def run(tile, *, simulator="icarus", texts=None, only=""):
+    unit = station_unit(tile, "write_verify")
+    return run_bench(
+        simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=3,
+        settings=unit.settings(tile), only=only,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_on_icarus(name):
+    result = run(DESIGNS[name])
+    assert result.ok, result.messages
+
+
+def test_both_simulators_do_the_same():
+    results = [run(DESIGNS["odd"], simulator=simulator) for simulator in ("icarus", "verilator")]
+    assert all(result.ok for result in results), results
+    counts = [(result.tests, result.events, result.cycles) for result in results]
+    assert counts[0] == counts[1]
+
+
+BROKEN = {
+    "window compare: its upper bound is outside": (r"(\$signed\(judge_error_0\)) > ", r"\1 >= "),
+    "window compare: its lower bound is outside": (r"(\$signed\(judge_error_0\)) < ", r"\1 <= "),
+    "cycle limit: one cycle too many": (r"train_cycle >= cycles", "train_cycle > cycles"),
+    "cycle limit: none": (r"train_cycle >= cycles", "1'b0"),
+    "mask: devices that are above get SET pulses too": (
+        r"(assign slot_columns\S* =) [^;]+;",
+        r"\1 devices_left[15:0];",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_rule_turns_red(name):
+    unit = station_unit(DESIGNS["as presets"], "write_verify")
+    pattern, replacement = BROKEN[name]
+    file = f"{unit.top}.v"
+    text, count = re.subn(pattern, replacement, unit.texts[file])
+    assert count == 1
+    result = run(DESIGNS["as presets"], texts={**unit.texts, file: text}, only="corners|at_random_back_to_back")
+    assert not result.ok
+    assert result.mismatches
+    assert "hardware" in result.messages[0]
+
+
+@pytest.mark.parametrize("net", ["q_row", "p_pulses", "judge_low", "train_keep", "cells_counted", "train_asked"])
+def test_broken_verilog_turns_red(net, invert):
+    unit = station_unit(DESIGNS["as presets"], "write_verify")
+    only = "failing_array|at_random_back_to_back"
+    result = run(DESIGNS["as presets"], texts=invert(unit.texts, unit.top, net), only=only)
+    assert not result.ok
+    assert result.failed > 0
