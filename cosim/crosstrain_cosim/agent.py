@@ -19,7 +19,6 @@ from crosstrain_cosim.streams import packed, unpacked
 from crosstrain_model import port
 from crosstrain_model.design import Design
 from crosstrain_model.port import ABORT_TAG, Op, Status
-from crosstrain_model.twin.tile import ArrayTile
 
 PAYLOAD = ("op", "array", "row", "width", "amplitude", "tag")
 
@@ -41,11 +40,13 @@ class Agent:
     fault : called with each command other than ABORT; its answer is applied
     """
 
+    payload = PAYLOAD
+
     def __init__(
         self,
         dut: Any,
         design: Design,
-        array: ArrayTile | None,
+        array: Any,
         rng: random.Random,
         *,
         gaps: float = 0.0,
@@ -130,7 +131,7 @@ class Agent:
             self._drive(name, int(self.rng.random() >= self.gaps))
 
     def _command(self) -> None:
-        seen = {name: int(getattr(self.dut, f"arr_cmd_{name}").value) for name in PAYLOAD}
+        seen = {name: int(getattr(self.dut, f"arr_cmd_{name}").value) for name in self.payload}
         if seen["op"] == Op.ABORT:
             self.aborts += 1
             self._words.clear()
@@ -153,7 +154,7 @@ class Agent:
         if now is None and self._unaware():
             return
         assert now is not None, "slot outside a command"
-        assert now.op == Op.PROGRAM, f"slot outside a program command: {now}"
+        assert now.op in (Op.PROGRAM, Op.FORM), f"slot outside a program command: {now}"
         columns, direction = int(self.dut.arr_slot_columns.value), int(self.dut.arr_slot_direction.value)
         self._taken += 1
         if not self._high("prog_enable"):
@@ -225,14 +226,14 @@ class Agent:
         self._now, self._ending, self._fault = None, None, None
         now.fault = fault.kind if fault else ""
         now.status, now.pulses = int(status), int(self._sets.sum() + self._resets.sum())
-        if now.op == Op.PROGRAM:
+        if now.op in (Op.PROGRAM, Op.FORM):
             now.set_counts, now.reset_counts = tuple(self._sets.tolist()), tuple(self._resets.tolist())
             if now.pulses and self.array is not None:
-                self.array.program_devices(now.row, self._sets.copy(), self._resets.copy())
+                self._pulse(now)
         self.events.append(now)
         kind = now.fault
         done = _Done(tag=now.tag, status=now.status, pulses=now.pulses, due=self.cycle)
-        if kind == "excess" and now.op == Op.PROGRAM:
+        if kind == "excess" and now.op in (Op.PROGRAM, Op.FORM):
             done.pulses += 1 + fault.after
         if kind == "stray":
             self._dones.append(_Done(tag=(now.tag + 77) % ABORT_TAG, status=Status.OK, pulses=3, due=self.cycle))
@@ -241,3 +242,7 @@ class Agent:
             self._dones.append(done)
         if kind == "twice":
             self._dones.append(dataclasses.replace(done))
+
+    def _pulse(self, now: Event) -> None:
+        """What was fired reaches the array."""
+        self.array.program_devices(now.row, self._sets.copy(), self._resets.copy())

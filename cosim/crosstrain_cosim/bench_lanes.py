@@ -13,6 +13,7 @@ from crosstrain_cosim.lane_arrays import conductances, hooks, lane_arrays
 from crosstrain_cosim.queue_agent import QueueAgent
 from crosstrain_cosim.script import Script
 from crosstrain_cosim.simulated import Simulated
+from crosstrain_cosim.stream_agent import StreamAgent
 from crosstrain_cosim.streams import Loop
 from crosstrain_cosim.transports import PinTransport, simulated_transport
 from crosstrain_model.design import Design
@@ -34,7 +35,11 @@ async def over_pins(dut: Any, design: Design) -> dict[str, Any]:
     arrays = lane_arrays(design, "numpy")
     loop = Loop(dut)
     rng = harness.generator("lane")
-    made: Any = QueueAgent(dut, design, arrays, rng) if design.pulsed else Agent(dut, design, arrays[ArrayId.W], rng)
+    made: Any
+    if design.pulsed:
+        made = QueueAgent(dut, design, arrays, rng)
+    else:
+        made = (StreamAgent if design.streamed else Agent)(dut, design, arrays[ArrayId.W], rng)
     agent = loop.driver(made)
     driver = driver_module(design).Driver(PinTransport(dut, design))
     await harness.start(dut, arr_rails_ok=1)

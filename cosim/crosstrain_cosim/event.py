@@ -35,6 +35,8 @@ class Event:
     tag: int
     width: int
     amplitude: int
+    groups: int = 0
+    """Groups that a READ_ROW names, where the port has them."""
     status: int = Status.OK
     pulses: int = 0
     set_counts: tuple[int, ...] = ()

@@ -11,6 +11,7 @@ from crosstrain_cosim import scenario
 from crosstrain_cosim.event import Event
 from crosstrain_cosim.gradient_driver import GradientDriver
 from crosstrain_cosim.lane_arrays import conductances, lane_arrays
+from crosstrain_cosim.stream_driver import StreamDriver
 from crosstrain_model import port
 from crosstrain_model.controller import Controller
 from crosstrain_model.design import Design
@@ -108,7 +109,9 @@ def model_record(design: Design, seed: int, count: int) -> dict[str, Any]:
     """The record of the lane without hardware."""
     arrays = lane_arrays(design, "numba")
     driver: Any
-    if design.pulsed:
+    if design.streamed:
+        driver = StreamDriver(design, arrays[ArrayId.W])
+    elif design.pulsed:
         driver = GradientDriver(design, TileArrays(w=arrays[ArrayId.W], a=arrays.get(ArrayId.A)))
     else:
         driver = ModelDriver(design, arrays[ArrayId.W])

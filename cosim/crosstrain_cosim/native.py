@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_cosim.verilate import Model
-from crosstrain_model import port
+from crosstrain_model import frames, port
 from crosstrain_model.design import Design
 
 HOOKS = ("PROGRAM", "FORWARD", "BACKWARD", "READ_ROW", "TRAIN")
@@ -41,24 +41,16 @@ def sources(design: Design, clock: str) -> dict[str, str]:
     return {name: text(name) for name in (*COMMON, f"{agent}.h", f"{agent}.cpp", clock)} | {"ports.h": header(design)}
 
 
-def slot_bits(bits: int) -> int:
-    """Bits that a code takes in the input stream: whole bytes."""
-    return 8 * -(-bits // 8)
-
-
-def result_bits(bits: int) -> int:
-    """Bits that a code takes in the result stream: 8, 16 or 32."""
-    return next(size for size in (8, 16, 32) if size >= bits)
-
-
 def sizes(design: Design) -> dict[str, int]:
     """Sizes of a design and numbers of the port, as ports.h names them."""
     array, formats = design.array, design.formats
     numbers = {
         "ROWS": array.rows, "COLUMNS": array.columns, "LANES": array.lanes, "GROUPS": array.groups,
         "ROW_WORDS": array.row_words, "DEVICE_COLUMNS": array.device_columns, "X_BITS": formats.x, "D_BITS": formats.d,
-        "DAC_BITS": port.code_bits(design), "ADC_BITS": formats.adc, "STREAM_CODES": design.stream_codes,
-        "STREAM_SLOT": slot_bits(port.code_bits(design)), "RESULT_SLOT": result_bits(formats.adc),
+        "DAC_BITS": port.code_bits(design), "ADC_BITS": formats.adc, "STREAM_SLOT": frames.slot_bits(design),
+        "STREAM_CODES": frames.beat_bits(design) // frames.slot_bits(design),
+        "RESULT_SLOT": frames.result_bits(design), "DAC_WORD_BITS": port.dac_bits(design),
+        "ADC_CODES": port.adc_codes(design),
         "OUTSTANDING": port.outstanding(design),
     }  # fmt: skip
     hook = {f"HOOK_{name}": number for number, name in enumerate(HOOKS)}
@@ -74,6 +66,10 @@ def header(design: Design) -> str:
         lines.append("#define ACTIVE_LOW_RESET")
     if design.pulsed:
         lines.append("#define PULSED")
+    if design.verified:
+        lines.append("#define GROUPS_NAMED")
+    serial = str(design.array.read == "bit-serial").lower()
+    lines.append(f"constexpr bool VERIFIED = {str(design.verified).lower()}, SERIAL = {serial};")
     return "\n".join(["#pragma once", *lines, ""])
 
 
@@ -95,15 +91,18 @@ def simulation_model(design: Design, texts: dict[str, str], top: str) -> Model:
     names = sizes(design)
     macros = {
         "TOP": top, "DEVICE_COLUMNS": names["DEVICE_COLUMNS"], "CMD_ROW_BITS": port.row_bits(design),
-        "DAC_BITS": names["LANES"] * names["DAC_BITS"], "ADC_BITS": names["LANES"] * names["ADC_BITS"],
+        "DAC_BITS": names["DAC_WORD_BITS"], "ADC_BITS": names["ADC_CODES"] * names["ADC_BITS"],
         "TDATA_BITS": names["STREAM_CODES"] * names["STREAM_SLOT"],
-        "RESULT_BITS": names["LANES"] * names["RESULT_SLOT"], "ROW_MASK_BITS": names["ROWS"] if design.pulsed else 1,
+        "RESULT_BITS": names["ADC_CODES"] * names["RESULT_SLOT"], "GROUPS": names["GROUPS"],
+        "ROW_MASK_BITS": names["ROWS"] if design.pulsed else 1,
     }  # fmt: skip
     options = [f"+define+{name}={value}" for name, value in macros.items()]
     if design.profile == "asic":
         options.append("+define+ACTIVE_LOW_RESET=1")
     if design.pulsed:
         options.append("+define+PULSED=1")
+    if design.verified:
+        options.append("+define+GROUPS_NAMED=1")
     variables = ("go", "finished", "outcome", "clk")
     exposed = "".join(f'public_flat_rw -module "bulk" -var "{name}"\n' for name in variables)
     return Model(

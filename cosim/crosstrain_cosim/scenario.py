@@ -49,6 +49,8 @@ def vector(rng: random.Random, design: Design) -> tuple[list[int], int, list[int
 
 def run(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
     """Updates, passes and reads; returns what the driver read, as JSON takes it."""
+    if design.streamed:
+        return run_stream(driver, design, seed, count)
     rng, array, formats = random.Random(f"{seed}/scenario"), design.array, design.formats
     reads: list[list[int]] = []
     driver.bring_up()
@@ -68,6 +70,35 @@ def run(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
             reads.append(driver.read_row(rng.randrange(array.rows)))
     if not design.pulsed:
         driver.program_pass()
+    driver.wait_idle()
+    return {"reads": reads, "state": driver.state(), "counters": driver.counters()}
+
+
+def run_stream(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
+    """The same where changes come from the host."""
+    rng, array, theta = random.Random(f"{seed}/scenario"), design.array, design.update.threshold
+    size = min(2 * theta, (1 << design.formats.accumulator - 1) - 1)
+    reads: list[list[int]] = []
+    driver.bring_up()
+    driver.configure(**quick(design), timeout=PATIENT)
+    driver.enable_programming()
+    for _ in range(count):
+        kind, rows = rng.random(), {rng.randrange(array.rows) for _ in range(3)}
+        if kind < 0.2:
+            driver.program_pass()
+        elif kind < 0.5:
+            matrix = [[rng.randrange(-size, size + 1) if row in rows and rng.random() < 0.4 else 0
+                       for _ in range(array.columns)] for row in range(array.rows)]  # fmt: skip
+            driver.update(matrix)
+        elif kind < 0.7:
+            driver.update_cells([(row, rng.randrange(array.columns), rng.randrange(-theta, theta)) for row in rows])
+        elif kind < 0.85:
+            reads.append(driver.forward([rng.randrange(1 << design.formats.x) for _ in range(array.rows)]))
+        elif kind < 0.95:
+            reads.append(driver.read_row(rng.randrange(array.rows)))
+        else:
+            driver.form(rng.randrange(array.rows))
+    driver.program_pass()
     driver.wait_idle()
     return {"reads": reads, "state": driver.state(), "counters": driver.counters()}
 
@@ -98,7 +129,7 @@ def from_agent(events: Iterable[Event]) -> list[list[Any]]:
     """Events of the Python agent."""
     return [
         [*(int(getattr(event, name)) for name in EVENT), list(event.set_counts), list(event.reset_counts)]
-        if event.op == Op.PROGRAM
+        if event.op in (Op.PROGRAM, Op.FORM)
         else [*(int(getattr(event, name)) for name in EVENT), [], []]
         for event in events
     ]
@@ -108,7 +139,7 @@ def from_native(batches: Iterable[Any]) -> list[list[Any]]:
     """Event records of the C++ agent."""
     return [
         [*(int(event[name]) for name in EVENT), *((event["set"].tolist(), event["reset"].tolist())
-                                                 if event["op"] == Op.PROGRAM else ([], []))]
+                                                 if event["op"] in (Op.PROGRAM, Op.FORM) else ([], []))]
         for batch in batches
         for event in batch
     ]  # fmt: skip

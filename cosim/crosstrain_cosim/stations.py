@@ -46,6 +46,7 @@ NAMES = (*CLASSES, *STREAM_STATIONS)
 
 CONTROLLER_BENCHES = ("controller", "controller_faults", "controller_edges")
 GRADIENT_BENCHES = ("gradient_controller", "gradient_faults")
+STREAM_BENCHES = ("stream_controller", "stream_faults")
 """Benches of the whole controller, after `bench_`."""
 
 
@@ -128,7 +129,7 @@ def controller_unit(design: Design, rtl: dict[str, str] | None = None, *, checke
         top = f"{design.top}_bench"
         texts[f"{top}.v"] = _wrapper(design, top, pins, name, [pin for pin in watched if not pin.is_input])
     inputs = tuple(pin.name for pin in pins if pin.is_input)
-    benches = GRADIENT_BENCHES if design.pulsed else CONTROLLER_BENCHES
+    benches = GRADIENT_BENCHES if design.pulsed else STREAM_BENCHES if design.streamed else CONTROLLER_BENCHES
     return Unit(station="controller", top=top, texts=texts, inputs=inputs, controller_benches=benches)
 
 

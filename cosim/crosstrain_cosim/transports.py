@@ -13,11 +13,11 @@ import numpy as np
 from cocotb.task import resume
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 
-from crosstrain_cosim.native import result_bits, slot_bits
 from crosstrain_cosim.script_transport import ScriptTransport, checked
 from crosstrain_cosim.simulated import Simulated
+from crosstrain_model import frames
 from crosstrain_model.design import Design
-from crosstrain_model.port import code_bits
+from crosstrain_model.port import adc_codes
 
 
 def simulated_transport(lane: Simulated) -> ScriptTransport:
@@ -32,11 +32,11 @@ class PinTransport:
     """
 
     def __init__(self, dut: Any, design: Design, pauses: Any = None):
-        self.slot, self.result = slot_bits(code_bits(design)), result_bits(design.formats.adc)
+        self.slot, self.result = frames.slot_bits(design), frames.result_bits(design)
         self.registers = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk)
-        lanes = {"byte_lanes": design.stream_codes}
+        lanes = {"byte_lanes": frames.beat_bits(design) // self.slot}
         self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk, **lanes)
-        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, byte_lanes=design.array.lanes)
+        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk, byte_lanes=adc_codes(design))
         self.read32 = resume(self.read_register)
         self.write32 = resume(self.write_register)
         self.send_frame = resume(self.send)

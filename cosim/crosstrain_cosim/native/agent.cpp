@@ -15,7 +15,7 @@ void Agent::clock(const Sample &s, Drive &d, uint64_t cycle) {
   if (d.done_valid && s.done_ready) dones.pop_front(), d.done_valid = false;
   if (d.adc_valid && s.adc_ready) {
     d.adc_valid = false;
-    if (++adc_next == adc_count) adc_next = adc_count = 0, finish(STATUS_OK, cycle + latency);
+    if (++adc_next == adc_count) adc_next = adc_count = 0, finish(ending, cycle + latency);
   }
   if (s.slot_valid && d.slot_ready) slot(s, cycle);
   if (s.dac_valid && d.dac_ready) dac(s);
@@ -46,15 +46,17 @@ void Agent::command(const Sample &s, uint64_t cycle) {
   busy = true;
   ending = STATUS_OK;
   dac_words = 0;
-  if (now.op == OP_FORWARD || now.op == OP_BACKWARD) wants_dac = true;
+  for (int group = 0; VERIFIED && group < GROUPS; group++)
+    named[group] = now.op != OP_READ_ROW || (s.cmd_groups[group >> 5] >> (group & 31) & 1);
+  if (now.op == OP_FORWARD || (now.op == OP_BACKWARD && !VERIFIED)) wants_dac = true;
   else if (now.op == OP_READ_ROW) convert();
-  else if (now.op == OP_PROGRAM) pulse_end = 0;
+  else if (now.op == OP_PROGRAM || (now.op == OP_FORM && VERIFIED)) pulse_end = 0;
   else blame("a command of an operation that this array does not have");
 }
 
 void Agent::slot(const Sample &s, uint64_t cycle) {
   if (!busy && unaware) return;  // the command ended early, and the controller could not know yet
-  if (!busy || now.op != OP_PROGRAM) return blame("a pulse slot came outside a program command");
+  if (!busy || (now.op != OP_PROGRAM && now.op != OP_FORM)) return blame("a pulse slot came outside a program command");
   if (!s.prog_enable) {  // no pulse without it
     ending = STATUS_INTERLOCK, pulsing = true, pulse_end = cycle;
     return;
@@ -75,6 +77,7 @@ void Agent::slot(const Sample &s, uint64_t cycle) {
 void Agent::dac(const Sample &s) {
   if (!wants_dac && unaware) return;
   if (!wants_dac) return blame("a DAC word came outside a read");
+  if (VERIFIED) return dac_bits(s);
   const bool forward = now.op == OP_FORWARD;
   const int words = forward ? ROW_WORDS : GROUPS, bits = forward ? X_BITS : D_BITS;
   for (int lane = 0; lane < LANES; lane++)
@@ -84,21 +87,42 @@ void Agent::dac(const Sample &s) {
   if (s.dac_last) wants_dac = false, convert();
 }
 
+// Unsigned codes: words of `LANES` of them, or one bit of every row, the same for each group.
+void Agent::dac_bits(const Sample &s) {
+  const int words = SERIAL ? GROUPS * X_BITS : ROW_WORDS, bit = dac_words % X_BITS;
+  if (dac_words == 0) memset(codes_in, 0, sizeof codes_in);
+  for (int row = 0; SERIAL && row < ROWS; row++) {
+    const int32_t now_set = s.dac_codes[row >> 5] >> (row & 31) & 1;
+    if (dac_words < X_BITS) codes_in[row] |= now_set << bit;
+    else if ((codes_in[row] >> bit & 1) != now_set) return blame("groups are read with different codes");
+  }
+  for (int lane = 0; !SERIAL && lane < LANES; lane++)
+    codes_in[dac_words * LANES + lane] = int32_t(field(s.dac_codes, lane * DAC_BITS, X_BITS));
+  dac_words++;
+  if (s.dac_last != (dac_words == words)) return blame("dac_last at the wrong word");
+  if (s.dac_last) wants_dac = false, convert();
+}
+
 void Agent::convert() {
   const bool backward = now.op == OP_BACKWARD;
   const int inputs = now.op == OP_READ_ROW ? 0 : backward ? COLUMNS : ROWS;
+  const int outputs = backward ? ROWS : VERIFIED ? DEVICE_COLUMNS : COLUMNS;
   memset(codes_out, 0, sizeof codes_out);
   const uint32_t what = backward ? HOOK_BACKWARD : inputs ? HOOK_FORWARD : HOOK_READ_ROW;
-  if (hook && hook(user, what, now.array, now.row, nullptr, nullptr, codes_in, codes_out) != 0)
+  if (hook && hook(user, what, now.array, now.row, nullptr, nullptr, VERIFIED && !inputs ? named : codes_in, codes_out) != 0)
     blame("the array refused a read");
   reads.insert(reads.end(), codes_in, codes_in + inputs);
-  reads.insert(reads.end(), codes_out, codes_out + (backward ? ROWS : COLUMNS));
-  adc_next = 0, adc_count = backward ? ROW_WORDS : GROUPS;
+  reads.insert(reads.end(), codes_out, codes_out + outputs);
+  adc_next = adc_count = 0;
+  for (int word = 0; word < (backward ? ROW_WORDS : GROUPS); word++)
+    if (!VERIFIED || named[word]) order[adc_count++] = word;
+  for (int c = 0; VERIFIED && c < outputs; c++)
+    if (codes_out[c] == (1 << ADC_BITS) - 1) ending = STATUS_SATURATED;
 }
 
 void Agent::present(Drive &d) {
-  for (int lane = 0; lane < LANES; lane++)
-    set_field(d.adc_codes, lane * ADC_BITS, ADC_BITS, uint32_t(codes_out[adc_next * LANES + lane]));
+  for (int lane = 0; lane < ADC_CODES; lane++)
+    set_field(d.adc_codes, lane * ADC_BITS, ADC_BITS, uint32_t(codes_out[order[adc_next] * ADC_CODES + lane]));
   d.adc_valid = true, d.adc_last = adc_next + 1 == adc_count;
 }
 
@@ -112,6 +136,7 @@ void Agent::finish(uint32_t status, uint64_t due) {
 
 // The pulses reach the devices when their command ends.
 void Agent::pulse() {
-  const int32_t done = hook(user, HOOK_PROGRAM, now.array, now.row, now.set_counts, now.reset_counts, nullptr, nullptr);
+  const int32_t how[] = {int32_t(now.amplitude), now.op == OP_FORM};
+  const int32_t done = hook(user, HOOK_PROGRAM, now.array, now.row, now.set_counts, now.reset_counts, how, nullptr);
   if (done != int32_t(now.pulses)) blame("the array refused a row program");
 }

@@ -29,11 +29,14 @@ class Agent {
   uint64_t pulse_end = 0;
   uint32_t ending = STATUS_OK;  // status of the command when its last pulse is over
   int dac_words = 0, adc_next = 0, adc_count = 0;
+  int order[GROUPS > ROW_WORDS ? GROUPS : ROW_WORDS] = {};  // which words of `codes_out` come, in order
+  int32_t named[GROUPS] = {};  // groups that convert, with single devices
   int32_t codes_in[LINES] = {}, codes_out[LINES] = {};
   std::deque<Done> dones;
   void command(const Sample &s, uint64_t cycle);
   void slot(const Sample &s, uint64_t cycle);
   void dac(const Sample &s);
+  void dac_bits(const Sample &s);
   void convert();
   void pulse();
   void present(Drive &d);

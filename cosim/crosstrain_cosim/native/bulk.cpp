@@ -112,7 +112,7 @@ void Bulk::stream(const Sample &s) {
 
 void Bulk::take_results(const Sample &s) {
   if (s.m_tvalid && drive.m_tready) {
-    for (int lane = 0; lane < LANES; lane++)
+    for (int lane = 0; lane < ADC_CODES; lane++)
       partial.push_back(extended(field(s.m_tdata, lane * RESULT_SLOT, RESULT_SLOT), RESULT_SLOT));
     if (s.m_tlast) {
       results.push_back(int32_t(s.m_tuser)), results.push_back(int32_t(partial.size()));

@@ -6,6 +6,7 @@ module bulk;
       input bit [31:0] flags, input int unsigned rdata, input int unsigned m_tuser, input bit [95:0] command,
       input bit [`RESULT_BITS-1:0] m_tdata, input bit [`ROW_MASK_BITS-1:0] rows, input bit [`DEVICE_COLUMNS-1:0] columns,
       input bit [`DEVICE_COLUMNS-1:0] direction, input bit [`DAC_BITS-1:0] dac,
+      input bit [`GROUPS-1:0] groups,
       output bit [31:0] controls, output bit [63:0] bus, output int unsigned tuser,
       output bit [`TDATA_BITS-1:0] tdata, output bit [`ADC_BITS-1:0] adc, output bit [31:0] done);
 
@@ -37,6 +38,10 @@ module bulk;
   wire [`RESULT_BITS-1:0] m_tdata;
   wire [`DEVICE_COLUMNS-1:0] columns, direction;
   wire [`DAC_BITS-1:0] dac;
+  wire [`GROUPS-1:0] groups;  // that a READ_ROW names
+`ifndef GROUPS_NAMED
+  assign groups = 0;
+`endif
   wire [`ROW_MASK_BITS-1:0] rows;  // of trains
 `ifndef PULSED
   assign rows = 0;
@@ -59,6 +64,9 @@ module bulk;
       .m_axis_tlast(m_tlast), .m_axis_tready(controls[8]), .irq(irq),
       .arr_cmd_valid(cmd_valid), .arr_cmd_ready(controls[9]), .arr_cmd_op(cmd_op), .arr_cmd_array(cmd_array),
       .arr_cmd_row(cmd_row), .arr_cmd_width(cmd_width), .arr_cmd_amplitude(cmd_amplitude), .arr_cmd_tag(cmd_tag),
+`ifdef GROUPS_NAMED
+      .arr_cmd_groups(groups),
+`endif
 `ifdef PULSED
       .arr_slot_rows(rows),
 `endif
@@ -89,7 +97,7 @@ module bulk;
     int unsigned tuser_next;
     bit [`TDATA_BITS-1:0] tdata_next;
     bit [`ADC_BITS-1:0] adc_next;
-    now = bulk_edge(flags, rdata, {12'b0, m_tuser}, command, m_tdata, rows, columns, direction, dac,
+    now = bulk_edge(flags, rdata, {12'b0, m_tuser}, command, m_tdata, rows, columns, direction, dac, groups,
                     controls_next, bus_next, tuser_next, tdata_next, adc_next, done_next);
     controls <= controls_next;
     bus <= bus_next;

@@ -15,20 +15,22 @@
 // An array (`crosstrain_model.twin.hook`): called once per finished command with pulses (HOOK_PROGRAM: `set_counts` and
 // `reset_counts`, DEVICE_COLUMNS each; HOOK_TRAIN: `row` slots, bytes of their rows and of their columns; it answers the
 // pulses delivered) and once per read (`codes_in` of the lines, `codes_out` of the outputs; it answers 0). Any other
-// answer stops the simulation.
+// answer stops the simulation. With single devices (VERIFIED) outputs are device columns, HOOK_READ_ROW has one number per
+// group in `codes_in`, 1 where it converts, and HOOK_PROGRAM the amplitude and whether the pulse forms.
 typedef int32_t (*Hook)(void *user, uint32_t op, uint32_t array, uint32_t row, const uint8_t *set_counts,
                         const uint8_t *reset_counts, const int32_t *codes_in, int32_t *codes_out);
 
 constexpr int words_of(int bits) { return (bits + 31) / 32; }
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 
-constexpr int DAC_WORDS = words_of(LANES * DAC_BITS);
-constexpr int ADC_WORDS = words_of(LANES * ADC_BITS);
+constexpr int DAC_WORDS = words_of(DAC_WORD_BITS);
+constexpr int ADC_WORDS = words_of(ADC_CODES * ADC_BITS);
+constexpr int GROUP_WORDS = words_of(GROUPS);
 constexpr int SLOT_WORDS = words_of(DEVICE_COLUMNS);
 constexpr int ROW_MASK_WORDS = words_of(ROWS);
 constexpr int TDATA_WORDS = words_of(STREAM_CODES * STREAM_SLOT);
-constexpr int RESULT_WORDS = words_of(LANES * RESULT_SLOT);
-constexpr int LINES = larger(ROW_WORDS, GROUPS) * LANES;  // codes of a read, padding included
+constexpr int RESULT_WORDS = words_of(ADC_CODES * RESULT_SLOT);
+constexpr int LINES = larger(ROW_WORDS * LANES, GROUPS * ADC_CODES);  // codes of a read, padding included
 
 // Inputs of the controller. Every member is a pin of that name.
 struct Drive {
@@ -48,7 +50,7 @@ struct Sample {
   uint32_t bresp, rdata, rresp, m_tuser;
   bool cmd_valid, slot_valid, slot_last, dac_valid, dac_last, adc_ready, done_ready, prog_enable;
   uint32_t cmd_op, cmd_array, cmd_row, cmd_width, cmd_amplitude, cmd_tag;
-  const uint32_t *m_tdata, *slot_rows, *slot_columns, *slot_direction, *dac_codes;
+  const uint32_t *m_tdata, *slot_rows, *slot_columns, *slot_direction, *dac_codes, *cmd_groups;
 };
 
 // One finished command of the port. `compiled.py` reads it as a numpy record of the same layout.
