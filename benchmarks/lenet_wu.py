@@ -1,0 +1,146 @@
+"""LeNet on MNIST by Wu's scheme: all 3220 weights on tiles, every update through accumulators and write-verify.
+
+    python benchmarks/lenet_wu.py --data-dir FOLDER [--through model|rtl] [--seeds 1 .. 10] [--epochs 13] [--json FILE]
+    python benchmarks/lenet_wu.py --naive          every change is written at once: theta is one unit
+    python benchmarks/lenet_wu.py --paper          errors of the paper's simulation: ADC 2 LSB, reads 0.3 level,
+                                                   writes 0.5 level, each device
+    --set FIELD=VALUE                              any field of the design
+
+13 epochs of 400 batches of 64, AdamW, theta one of four levels, 8-bit converters whose range every tile sets by the
+first vectors that it reads.  Tested on all 10,000 images, through the tiles.  The golden FP32 run of a seed has the
+same network, batches, optimiser and rates.  Seeds are run one after the other; each finished one is a file in the
+folder -o, so that a run which was stopped continues.
+
+The bar: a mean of at least 97.73 % (Wu 2023), at most 0.8 points under the golden runs, no mismatch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import report
+
+from crosstrain.command_train import tile_factory
+from crosstrain_model.design_file import design_hash, load_design
+from crosstrain_model.files import write_text_atomic
+from crosstrain_model.training.plan import Plan
+from crosstrain_model.training.run import Run
+
+BAR, LOSS = 97.73, 0.8
+READ_NOISE = 0.1
+"""Standard deviation of a read of a device, in levels, unless --paper or --set says otherwise."""
+PAPER = ("converters.adc_noise=2.0", "rram.write_error=0.5")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--design", default="wu-64")
+    parser.add_argument("--through", default="model", choices=("model", "rtl"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)))
+    parser.add_argument("--epochs", type=int, default=13)
+    parser.add_argument("--rate", type=float, default=0.004)
+    parser.add_argument("--schedule", default="cosine", choices=("constant", "cosine"))
+    parser.add_argument("--read-noise", type=float, help="of a device, in levels (default: 0.1, with --paper 0.3)")
+    parser.add_argument("--naive", action="store_true", help="write every change at once")
+    parser.add_argument("--paper", action="store_true", help="errors of the paper's simulation")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the design")
+    parser.add_argument("--data-dir", default=os.environ.get("CROSSTRAIN_DATA"), help="folder that holds mnist/")
+    parser.add_argument("-o", metavar="FOLDER", help="keeps what is finished")
+    parser.add_argument("--json", metavar="FILE", help="write the result to FILE as one JSON object")
+    args = parser.parse_args()
+    overrides = [*(PAPER if args.paper else ()), *(["update.threshold=1"] if args.naive else []), *args.set]
+    design = load_design(args.design, overrides)
+    noise = (0.3 if args.paper else READ_NOISE) if args.read_noise is None else args.read_noise
+    overrides = [f"converters.read_noise={noise * design.rram.level}", *overrides]
+    rows = [one_seed(args, overrides, seed) for seed in args.seeds]
+    return conclude(args, load_design(args.design, overrides), rows)
+
+
+def one_seed(args: argparse.Namespace, overrides: list[str], seed: int) -> dict[str, Any]:
+    """The figures of one seed: run, or taken from the folder."""
+    design = load_design(args.design, [f"seed={seed}", *overrides])
+    plan = Plan(
+        network="lenet-wu", data="mnist", through=args.through, epochs=args.epochs, batches=400, batch=64,
+        optimizer="adamw", rate=args.rate, schedule=args.schedule, seed=seed,
+    )  # fmt: skip
+    kept = None
+    if args.o:
+        Path(args.o).mkdir(parents=True, exist_ok=True)
+        kept = Path(args.o) / f"{args.through}-{design_hash(design)[:12]}-{args.epochs}-{args.rate}-{seed}.json"
+        if kept.is_file():
+            row: dict[str, Any] = json.loads(kept.read_text())
+            return show(row)
+    start = time.process_time()
+    run = Run(design, plan, tile_factory(args.through), data_dir=args.data_dir)
+    run.learn(lambda run: progress(run, seed))
+    row = {"seed": seed, **run.figures(), "layers": layers(run), "cpu_seconds": time.process_time() - start}
+    if kept is not None:
+        write_text_atomic(kept, json.dumps(row, indent=2) + "\n")
+    return show(row)
+
+
+def progress(run: Run, seed: int) -> None:
+    if run.history.batches % 400 == 0:
+        accuracy, golden = run.history.rows[-1][:2]
+        epoch = run.history.batches // 400
+        print(f"  seed {seed}, epoch {epoch}: tiles {accuracy:.2f} %, golden {golden:.2f} %", flush=True)
+
+
+def layers(run: Run) -> list[dict[str, Any]]:
+    """Of every layer: weights, writes of devices per weight, devices passed, given up, mean pulses, write error."""
+    found = []
+    for grid in run.tiles.grids:
+        weights = grid.inputs * grid.outputs
+        counts = [tile.controller.verify.counts for tile in grid.tiles]
+        passed, lost = (sum(c[name] for c in counts) for name in ("passed", "gave_up"))
+        pulses = sum(c["sets"] + c["resets"] for c in counts)
+        found.append({
+            "weights": weights, "writes": passed + lost, "writes_per_weight": (passed + lost) / weights,
+            "gave_up": lost, "pulses_per_write": pulses / max(1, passed + lost),
+            "clamped": sum(tile.controller.clamped for tile in grid.tiles), "error_levels": error(run, grid),
+        })  # fmt: skip
+    return found
+
+
+def error(run: Run, grid: Any) -> float:
+    """Standard deviation between weights in the array and their copy, in levels."""
+    real = grid.weights() / grid.tiles[0].array.weight_one - grid.copy() / grid.scale
+    return float(np.std(real) / run.design.rram.level)
+
+
+def show(row: dict[str, Any]) -> dict[str, Any]:
+    text = "seed {seed}: tiles {accuracy:.2f} %, golden {golden_accuracy:.2f} %, {mismatches} mismatches"
+    print(text.format(**row), end="")
+    print(", writes per weight " + ", ".join(f"{layer['writes_per_weight']:.1f}" for layer in row["layers"]), end="")
+    print(f", {row['samples_per_second']:.0f} images/s, {row['cpu_seconds']:.0f} CPU s", flush=True)
+    return row
+
+
+def conclude(args: argparse.Namespace, design: Any, rows: list[dict[str, Any]]) -> int:
+    accuracy, golden = (float(np.mean([row[name] for row in rows])) for name in ("accuracy", "golden_accuracy"))
+    mismatches = sum(row["mismatches"] for row in rows)
+    weights = sum(layer["weights"] for layer in rows[0]["layers"])
+    writes = float(np.mean([sum(layer["writes"] for layer in row["layers"]) for row in rows]))
+    digital = weights * 400 * args.epochs
+    loss = golden - accuracy
+    print(f"mean of {len(rows)} seeds: tiles {accuracy:.2f} % (bar {BAR}), golden {golden:.2f} %, loss {loss:.2f}")
+    print(f"device writes {writes:.0f}, FP32 updates {digital}: 1 in {digital / max(1.0, writes):.0f}")
+    ok = accuracy >= BAR and loss <= LOSS and mismatches == 0
+    figures = {"accuracy": accuracy, "golden_accuracy": golden, "writes": writes, "fp32_updates": digital}
+    conditions = {
+        "adc_noise_lsb": design.converters.adc_noise, "write_error_levels": design.rram.write_error,
+        "read_noise_levels": design.converters.read_noise / design.rram.level, "theta": design.update.threshold,
+    }  # fmt: skip
+    print("conditions: " + ", ".join(f"{name} {value:g}" for name, value in conditions.items()))
+    figures |= conditions | {"seeds": rows, "mismatches": mismatches, "through": args.through}
+    return report("lenet_wu", figures, ok, args.json)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
