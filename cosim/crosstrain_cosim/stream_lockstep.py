@@ -58,7 +58,7 @@ class RtlStreamTile(Lockstep):
     def forward(self, codes: Ints, outputs: int | None = None) -> Ints:
         """Reads of the Verilog's array; of one call in SAMPLE the first vector again, through the port."""
         array, number = self.array, int(self.array.counters[FORWARDS])
-        answer = read_signed(array, codes)
+        answer = read_signed(array, codes, outputs)
         if self.reads % SAMPLE == 0 and len(codes):
             after = int(array.counters[FORWARDS])
             clipped = array.clipped
@@ -68,10 +68,10 @@ class RtlStreamTile(Lockstep):
             total = self._devices(np.maximum(given, 0))
             if (given < 0).any():
                 total -= self._devices(np.maximum(-given, 0))
-            self._compare("FORWARD code", answer[0], total)
+            self._compare("FORWARD code", answer[0], total[:outputs])
             array.counters[FORWARDS], array.clipped = after, clipped
         self.reads += 1
-        return answer[:, :outputs]
+        return answer
 
     def _devices(self, codes: Any) -> Any:
         """plus - minus of one read through the port."""

@@ -31,16 +31,20 @@ READS = 16
 """Reads of a row that make its part of the copy."""
 
 
-def read_signed(array: RramTile, codes: Ints) -> npt.NDArray[np.int32]:
-    """plus - minus [V, columns] of signed codes [V, k], k <= rows: the others are 0."""
+def read_signed(array: RramTile, codes: Ints, outputs: int | None = None) -> npt.NDArray[np.int32]:
+    """plus - minus [V, columns] of signed codes [V, k], k <= rows: the others are 0; the first `outputs` columns."""
+    width = 2 * (array.columns if outputs is None else outputs)
     given = np.zeros((len(codes), array.rows), np.int32)
     given[:, : codes.shape[1]] = codes
+    if codes.size == 0 or codes.min() >= 0:
+        answers = array.forward(given, width)
+        return answers[:, 0::2] - answers[:, 1::2]
     twice = (given < 0).any(axis=1)
     last = np.cumsum(1 + twice) - 1  # place of a vector's last read
     reads = np.empty((len(given) + int(twice.sum()), array.rows), np.int32)
     reads[last - twice] = np.maximum(given, 0)
     reads[last[twice]] = np.maximum(-given[twice], 0)
-    answers = array.forward(reads)
+    answers = array.forward(reads, width)
     differences: npt.NDArray[np.int32] = answers[:, 0::2] - answers[:, 1::2]
     result: npt.NDArray[np.int32] = differences[last - twice]
     result[twice] -= differences[last[twice]]
@@ -116,7 +120,7 @@ class VerifiedTile:
             self.calibrated = True
 
     def forward(self, codes: Ints, outputs: int | None = None) -> Ints:
-        return read_signed(self.array, codes)[:, :outputs]
+        return read_signed(self.array, codes, outputs)
 
     def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
         raise NotImplementedError("one-sided pairs have no transposed read: the host has the weights")

@@ -16,11 +16,12 @@ ADC, MULTIPLIER, SHIFT, READ_NOISE, ADC_NOISE = 1, 3, 4, 6, 7
 
 @compiled
 def forward(levels: Array, samples: Array, keys: Array, counters: Array, part: Array, codes: Array, out: Array) -> None:
-    """levels int16 [rows, device columns], samples int64 [2^x], codes int32 [B, rows], out int32 [B, device columns].
+    """levels int16 [rows, device columns], samples int64 [2^x], codes int32 [B, rows], out int32 [B, width]: the first
+    device columns.
 
     Sums are exact in int32: at most 1024 rows of 255 * 2^14 need more, so they go over to int64 every 256 rows.
     """
-    rows, width = levels.shape
+    rows, width = levels.shape[0], out.shape[1]
     part32, sums = np.empty(width, np.int32), np.empty(width, np.int64)
     for b in range(codes.shape[0]):
         squares = np.int64(0)

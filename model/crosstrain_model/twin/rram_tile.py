@@ -28,7 +28,7 @@ class RramTile:
     """The twin of one array of a design with one-sided pairs; arguments as of `ArrayTile`.
 
     g : int32 [rows, device columns], conductances
-    clipped : forward codes at the top of their range so far
+    clipped : forward codes at the top of their range so far, of those that somebody wanted
     """
 
     def __init__(
@@ -123,16 +123,18 @@ class RramTile:
 
     # ---- reads ----
 
-    def forward(self, x_codes: Ints) -> Codes:
-        """Unsigned codes of devices [B, device columns] of unsigned input codes [B, rows]."""
+    def forward(self, x_codes: Ints, width: int | None = None) -> Codes:
+        """Unsigned codes of devices [B, device columns] of unsigned input codes [B, rows]; of the first `width` alone,
+        for those who want no more."""
         codes = np.ascontiguousarray(x_codes, np.int32)
+        width = self.device_columns if width is None else width
         if codes.ndim != 2 or codes.shape[1] != self.rows:
             raise ValueError(f"RramTile.forward x_codes {codes.shape}: must be [B, {self.rows}]")
         if codes.size and (codes.min() < 0 or codes.max() >= len(self.samples)):
             worst = int(codes.min() if codes.min() < 0 else codes.max())
             raise ValueError(f"RramTile.forward x_codes = {worst}: codes must be 0..{len(self.samples) - 1}")
         self._settle(-1)
-        out = np.empty((len(codes), self.device_columns), np.int32)
+        out = np.empty((len(codes), width), np.int32)
         if self._compiled:
             from crosstrain_model.twin import rram_kernels
 
@@ -144,7 +146,7 @@ class RramTile:
             sums = codes.astype(np.int64) @ self.levels.astype(np.int64)
             numbers = self.counters[FORWARDS] + np.arange(len(codes))
             read, adc = (self._z(kind, numbers, 0) for kind in (noise.READ_FORWARD, noise.ADC_FORWARD))
-            out[...] = rram.to_codes(self.forward_converter, sums, root, read, adc)
+            out[...] = rram.to_codes(self.forward_converter, sums, root, read, adc)[:, :width]
         self.counters[FORWARDS] += len(codes)
         self.clipped += int(np.count_nonzero(out == (1 << self.design.formats.adc) - 1))
         return out
