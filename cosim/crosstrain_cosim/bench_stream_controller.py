@@ -71,20 +71,20 @@ async def train_and_read(dut: Any, name: str, gaps: float, count: int, **setting
 @harness.bench(TIME_US)
 async def at_random_with_gaps(dut: Any) -> None:
     """Updates, passes, reads and forming; random gaps on every stream; a slow array."""
-    await train_and_read(dut, "gaps", 0.35, 14)
+    await train_and_read(dut, "gaps", 0.35, 9)
 
 
 @harness.bench(TIME_US)
 async def at_random_back_to_back(dut: Any) -> None:
     """No gaps anywhere; two reads for every judgement."""
-    await train_and_read(dut, "dense", 0.0, 14, reads_log2=1)
+    await train_and_read(dut, "dense", 0.0, 10, reads_log2=1)
 
 
 @harness.bench(TIME_US)
 async def other_settings(dut: Any) -> None:
     """Wide steps, SET beyond the middle of the window, one cycle: devices are given up."""
     settings = {"set_step": 4000, "reset_step": 3000, "set_margin": 300, "cycles": 1, "window": 200, "range": 9000}
-    await train_and_read(dut, "settings", 0.1, 10, **settings)
+    await train_and_read(dut, "settings", 0.1, 7, **settings)
 
 
 @harness.bench(TIME_US)

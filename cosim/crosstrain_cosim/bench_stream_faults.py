@@ -122,7 +122,7 @@ async def interlock(dut: Any) -> None:
     """Rails drop in the middle of rows: the pin drops at once, every pulse is accounted for, rows go on afterwards."""
     bench = StreamBench(dut, "interlock", 0.1)
     await bench.begin()
-    for number in range(harness.amount(6, 3)):
+    for number in range(harness.amount(5, 3)):
         await bench.call(bench.driver.update, bench.changes(rows=min(1.0, 3 / bench.design.array.rows)))
         await bench.call(bench.driver.program_pass)
         await Timer(bench.rng.randrange(1, 900) * harness.PERIOD_NS, unit="ns")
@@ -184,7 +184,7 @@ async def reset_in_mid_run(dut: Any) -> None:
     await bench.begin()
     pin, active = harness.reset_pin(dut)
     driver, call, same = bench.driver, bench.call, harness.report.same
-    for number in range(harness.amount(3, 2)):
+    for number in range(harness.amount(2)):
         await bench.work(harness.amount(4, 1), reads=False)
         await call(driver.wait_idle, bench.polls)
         saved = await call(driver.state) if bench.whole else None
