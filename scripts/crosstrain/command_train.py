@@ -120,6 +120,10 @@ def _told(training: Run) -> str:
     spread = f"sigma_dd {device.sigma_dd:g}, sigma_cc {device.sigma_cc:g}, sigma_b {device.sigma_b:g}"
     array, tiles = training.design.array, sum(len(grid.tiles) for grid in grids)
     shape = f"{tiles} tiles of {array.rows} x {array.columns}"
+    if training.design.verified:
+        rram = training.design.rram
+        pairs = f"pairs of RRAM devices of {rram.levels} levels, write error {rram.write_error:g} of a level"
+        return f"{training.plan.network} on {shape}: {pairs}"
     return f"{training.plan.network} on {shape}: {device.kind} devices of {device.states} states, {spread}"
 
 
