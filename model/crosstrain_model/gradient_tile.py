@@ -31,6 +31,9 @@ def batch_digest(programs: Iterable[RowProgram], train_pulses: int) -> bytes:
 class GradientTile:
     """The bit-true controller and the array models of one tile; the contract is `tile.Tile`."""
 
+    reads_array = True
+    """Reads are the array's own, so that a grid may read it without the tile."""
+
     def __init__(self, design: Design, *, seed: int, tile: int):
         self.design = design
         self.controller = GradientController(design, tile=tile)

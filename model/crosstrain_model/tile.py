@@ -107,6 +107,9 @@ def digest_of(programs: Iterable[RowProgram]) -> bytes:
 class ModelTile:
     """The bit-true controller and the array model of one tile."""
 
+    reads_array = True
+    """Reads are the array's own, so that a grid may read it without the tile."""
+
     def __init__(self, design: Design, *, seed: int, tile: int):
         self.controller = Controller(design)
         self.array = ArrayTile(design, seed=seed, tile=tile, engine="numba")

@@ -52,7 +52,7 @@ Codes = npt.NDArray[np.int16]
 Exponents = npt.NDArray[np.int16]
 COMPILED = importlib.util.find_spec("numba") is not None
 """Whether float32 arrays are converted by `converter_kernels.py`, to the same codes."""
-_DIVERGED = "activations or gradients are not finite: the training diverged; lower train.rate"
+DIVERGED = "activations or gradients are not finite: the training diverged; lower train.rate"
 GAMMA0 = 100.0
 """gamma0, the accumulation length of a transfer; half the 200 of Rasch et al. 2024, with which digits learnt better."""
 
@@ -65,11 +65,11 @@ def to_codes(values: npt.ArrayLike, bits: int) -> tuple[Codes, Exponents]:
 
         codes, exponents = np.empty(values.shape, np.int16), np.empty(len(values), np.int16)
         if not converter_kernels.to_codes(np.ascontiguousarray(values), float(q), codes, exponents):
-            raise UserError(_DIVERGED)
+            raise UserError(DIVERGED)
         return codes, exponents
     v = np.asarray(values, dtype=np.float64)
     if not np.isfinite(v).all():
-        raise UserError(_DIVERGED)
+        raise UserError(DIVERGED)
     mantissa, exponent = np.frexp(np.abs(v).max(axis=1) / q)
     exponent = np.clip(exponent - (mantissa == 0.5), -128, 127)
     rounded = np.clip(np.rint(np.ldexp(v, -exponent[:, None])), -q, q)
@@ -97,7 +97,7 @@ def copy_unit(design: Design) -> float:
 def to_units(values: npt.NDArray[np.float32], unit: float) -> npt.NDArray[np.int32]:
     """Floats of any shape in units of `unit`, to nearest, halves to even; `UserError` for what is not finite."""
     if not np.isfinite(values).all():
-        raise UserError(_DIVERGED)
+        raise UserError(DIVERGED)
     limit = 2.0**31 - 1
     return np.clip(np.rint(values.astype(np.float64) / unit), -limit, limit).astype(np.int32)
 

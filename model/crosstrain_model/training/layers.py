@@ -21,19 +21,25 @@ from crosstrain_model.training.grid import TileGrid
 
 
 class _OuterProduct(torch.autograd.Function):
-    """y = x W, both reads in the array; the backward pass hands the outer product of the update to the tiles.
+    """y = x W + bias, both reads in the array; the backward pass hands the outer product of the update to the tiles.
 
-    `anchor` is a tensor that needs a gradient: without it the first layer would have no backward pass.
+    `anchor` is a tensor that needs a gradient: without it the first layer would have no backward pass.  With a bias it
+    is that.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, anchor: torch.Tensor, grid: TileGrid, learn: bool) -> torch.Tensor:
-        y, codes, exponents = grid.forward(x.detach().numpy())
-        ctx.grid, ctx.read, ctx.learn = grid, (codes, exponents), learn
+    def forward(
+        ctx: Any, x: torch.Tensor, anchor: torch.Tensor, biased: bool, grid: TileGrid, learn: bool
+    ) -> torch.Tensor:
+        bias = anchor.detach().numpy() if biased else None
+        y, codes, exponents = grid.forward(x.detach().numpy(), bias)
+        ctx.grid, ctx.read, ctx.learn, ctx.biased = grid, (codes, exponents), learn, biased
         return torch.from_numpy(y)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
+    def backward(
+        ctx: Any, *gradients: torch.Tensor
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None, None]:
         (d,) = gradients
         if ctx.needs_input_grad[0]:
             back, codes, exponents = ctx.grid.backward(d.numpy())
@@ -42,7 +48,7 @@ class _OuterProduct(torch.autograd.Function):
             dx, (codes, exponents) = None, ctx.grid.error_codes(d.numpy())
         if ctx.learn:
             ctx.grid.accumulate(*ctx.read, codes, exponents)
-        return dx, None, None, None
+        return dx, d.sum(0) if ctx.biased else None, None, None, None
 
 
 class _CopiedProduct(torch.autograd.Function):
@@ -102,12 +108,15 @@ class TiledLayer(nn.Module):
 
     def product(self, x: torch.Tensor) -> torch.Tensor:
         """The layer for vectors x (vectors, inputs)."""
-        if self.weight is not None:
-            y = _CopiedProduct.apply(x, self.weight, self.grid)  # type: ignore[no-untyped-call]
+        bias, scale, weight = self.bias, self.scale, self.weight
+        if weight is None:
+            anchor, biased = (self._anchor, False) if bias is None else (bias, True)
+            y = _OuterProduct.apply(x, anchor, biased, self.grid, self.training)  # type: ignore[no-untyped-call]
         else:
-            y = _OuterProduct.apply(x, self._anchor, self.grid, self.training)  # type: ignore[no-untyped-call]
-        product: torch.Tensor = y if self.scale is None else self.scale * y
-        return product if self.bias is None else product + self.bias
+            y = _CopiedProduct.apply(x, weight, self.grid)  # type: ignore[no-untyped-call]
+            y = y if bias is None else y + bias
+        product: torch.Tensor = y if scale is None else scale * y
+        return product
 
     def hand_over(self) -> None:
         """Give the tiles what the optimiser changed; nothing where they got outer products."""

@@ -78,6 +78,32 @@ def set_rate(optimizer: torch.optim.Optimizer, plan: Plan, rate: float) -> None:
         group["lr"] = (rate if plan.optimizer == "adamw" else rate / plan.batch) * group.get("share", 1.0)
 
 
+def forget(optimizer: torch.optim.Optimizer) -> None:
+    """`zero_grad`, without what torch notes down about it."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
+
+
+def step(optimizer: torch.optim.Optimizer) -> None:
+    """`optimizer.step()`; plain SGD by the same sums alone: for a few biases torch's bookkeeping takes longer."""
+    if type(optimizer) is not torch.optim.SGD or not all(map(_plain, optimizer.param_groups)):
+        optimizer.step()
+        return
+    with torch.no_grad():
+        for group in optimizer.param_groups:
+            rate = group["lr"]
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.add_(parameter.grad, alpha=-rate)
+
+
+def _plain(group: dict[str, Any]) -> bool:
+    """Whether SGD only adds: p - rate * gradient."""
+    added = ("momentum", "weight_decay", "maximize", "differentiable")
+    return not any(group[name] for name in added) and isinstance(group["lr"], float)
+
+
 def optimizer_arrays(optimizer: torch.optim.Optimizer) -> Arrays:
     """What the optimiser remembers, `<parameter>.<name>`; nothing for plain SGD."""
     state = optimizer.state_dict()["state"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from crosstrain_model.training.data import DataSet
 from crosstrain_model.training.grid import TileFactory, TileGrid
 from crosstrain_model.training.layers import TileConv2d, TiledLayer, TileLinear
 from crosstrain_model.training.network import NETWORKS, GoldenLayers, initial_scaled, initial_weights
-from crosstrain_model.training.optimizer import make_optimizer
+from crosstrain_model.training.optimizer import forget, make_optimizer, step
 from crosstrain_model.training.plan import Plan
 
 CHUNK = 128
@@ -28,7 +29,7 @@ class Learner:
     network: nn.Module
     optimizer: torch.optim.Optimizer
 
-    @property
+    @functools.cached_property
     def layers(self) -> list[TiledLayer]:
         """The layers on tiles, in the order they were built; none in the golden network."""
         return [module for module in self.network.modules() if isinstance(module, TiledLayer)]
@@ -40,10 +41,11 @@ class Learner:
 
     def step(self, x: torch.Tensor, y: torch.Tensor) -> list[Programmed]:
         """Learn one batch; what the program pass of every tile did."""
-        self.network.train()
-        self.optimizer.zero_grad()
+        if not self.network.training:  # walks through all modules
+            self.network.train()
+        forget(self.optimizer)
         nn.functional.cross_entropy(self.network(x), y, reduction="sum").backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        step(self.optimizer)
         programmed = []
         for layer in self.layers:
             layer.hand_over()

@@ -17,6 +17,7 @@ class CompiledEngine:
         self._columns = state.columns
         self._words = context.words_of(state)
         self._context = context.make(state, self._words)
+        self.context: int | None = int(self._context.ctypes.data)
 
     def read(self, which: int, codes: Codes, out: Codes) -> bool:
         return bool(read_kernels.read(self._context, which, codes, out))

@@ -23,6 +23,9 @@ Counts = npt.NDArray[np.int64]
 class Engine(Protocol):
     """Arguments arrive checked, with these types, contiguous; the tile's arrays are changed in place."""
 
+    context: int | None
+    """Address of the context of compiled kernels."""
+
     def read(self, which: int, codes: Codes, out: Codes) -> bool:
         """Forward (0) or backward (1) read of a batch: codes of the first lines, the others' levels being 0, and the
         first outputs.  False, and nothing read, when a code is out of range."""
@@ -48,6 +51,8 @@ class Engine(Protocol):
 
 class NumpyEngine:
     """The definition."""
+
+    context: int | None = None
 
     def __init__(self, state: ArrayState) -> None:
         self.state = state

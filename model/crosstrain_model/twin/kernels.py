@@ -6,6 +6,7 @@ each with its own largest pulse count, so that a rare second pulse costs one blo
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -43,8 +44,20 @@ def compiled(function: Function) -> Function:
     Numba's files are stamped with the date of the function's own file, but kernels inline each other and the numbers of
     context.py; a stale one would write through wrong addresses.  Hence the stamp is the text of the whole folder.
     """
+    return _stamped(function, SOURCES)
+
+
+def compiled_with(*paths: Path) -> Callable[[Function], Function]:
+    """`compiled` for kernels elsewhere, stamped with the texts of `paths` as well."""
+    digest = hashlib.sha256(SOURCES.encode())
+    for path in paths:
+        digest.update(path.read_bytes())
+    return functools.partial(_stamped, stamp=digest.hexdigest())
+
+
+def _stamped(function: Function, stamp: str) -> Function:
     dispatcher = njit(cache=True, nogil=True, error_model="numpy")(function)
-    dispatcher._cache._cache_file._source_stamp = SOURCES
+    dispatcher._cache._cache_file._source_stamp = stamp
     return dispatcher  # type: ignore[no-any-return]
 
 

@@ -237,6 +237,11 @@ class ArrayTile(ArrayState):
         rising = checks.slots("train_slots direction", direction, (count, self.device_columns))
         return self._engine.train_slots(fired.astype(np.uint8), hit * (1 + rising.astype(np.uint8)))
 
+    @property
+    def context(self) -> int | None:
+        """Address of the context (context.py) that kernels take, of which the tile is the owner; None without them."""
+        return self._engine.context
+
     def hook_pointer(self) -> tuple[int, int]:
         """Addresses of the hook and of its `user` (hook.py), for simulations; the tile must outlive their use."""
         return self._engine.hook_pointer()

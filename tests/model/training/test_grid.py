@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from crosstrain_model.design import Array, Converters, Design, Device, Formats
+from crosstrain_model.errors import UserError
 from crosstrain_model.tile import ModelTile
 from crosstrain_model.training.converters import to_codes
 from crosstrain_model.training.grid import TileGrid
@@ -83,3 +84,44 @@ def test_a_vector_of_zeros_gives_zeros_whatever_the_noise():
     for y in (layer.forward(x)[0], layer.backward(d)[0]):
         assert not y[1].any()
         assert 0 < np.abs(y).max() < 0.1
+
+
+NOISY = Converters(adc_range=4.0, dac_noise=0.01, read_noise=0.02, adc_noise=0.5)
+
+
+@pytest.mark.parametrize("converters", [Converters(adc_range=4.0), NOISY])
+@pytest.mark.parametrize("shape", [(16, 16, 4, 16, 16), (16, 12, 4, 40, 11), (8, 8, 4, 8, 20), (13, 7, 3, 30, 9)])
+def test_reads_in_one_call_are_the_plain_ones(converters, shape):
+    """Every grid, a bias or none, vectors of zeros, arrays that are not contiguous, and events counted alike."""
+    rows, columns, lanes, inputs, outputs = shape
+    design = Design(array=Array(rows=rows, columns=columns, lanes=lanes), converters=converters)
+    fast, plain = (TileGrid(design, inputs, outputs, scale=0.7, seed=1, first=0, factory=model_tile) for _ in range(2))
+    assert fast.reads is not None
+    plain.reads = None
+    rng = np.random.default_rng(2)
+    weights = rng.uniform(-0.7, 0.7, (inputs, outputs)).astype(np.float32)
+    bias = rng.normal(size=outputs).astype(np.float32)
+    fast.load_weights(weights)
+    plain.load_weights(weights)
+    for vectors in (1, 7, 40):
+        x = rng.normal(size=(inputs, vectors)).astype(np.float32).T * (rng.random((vectors, inputs)) < 0.3)
+        d = rng.normal(size=(vectors, outputs)).astype(np.float32)
+        x[0], d[-1] = 0.0, 0.0
+        given = [(grid.forward(x), grid.forward(x, bias), grid.backward(d)) for grid in (fast, plain)]
+        for mine, defined in zip(*given, strict=True):
+            for a, b in zip(mine, defined, strict=True):
+                assert a.dtype == b.dtype
+                assert np.array_equal(a, b)
+    for mine, defined in zip(fast.tiles, plain.tiles, strict=True):
+        assert mine.array.counters.tolist() == defined.array.counters.tolist()
+    with pytest.raises(UserError, match="diverged"):
+        fast.forward(np.full((1, inputs), np.nan, np.float32))
+
+
+def test_tiles_with_reads_of_their_own_are_read_themselves():
+    class Other(ModelTile):
+        reads_array = False
+
+    design = Design(array=Array(rows=8, columns=8, lanes=4))
+    layer = TileGrid(design, 8, 8, scale=1.0, seed=1, first=0, factory=lambda d, s, t: Other(d, seed=s, tile=t))
+    assert layer.reads is None

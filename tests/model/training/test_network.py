@@ -14,6 +14,7 @@ from crosstrain_model.training.network import (
     initial_scaled,
     initial_weights,
 )
+from crosstrain_model.training.optimizer import forget, step
 
 WEIGHTS = {
     "mlp": 64 * 32 + 32 * 10,
@@ -84,3 +85,22 @@ def test_inputs_take_the_shape_of_a_network():
     ):
         with pytest.raises(UserError, match=f'train.network = "{name}": {told}'):
             as_inputs(name, x)
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.9}, {"weight_decay": 0.1}])
+def test_a_step_is_that_of_torch(settings):
+    """Plain SGD is done by hand, everything else by torch; a parameter without a gradient stays."""
+    generator = torch.Generator().manual_seed(1)
+    start, slope = (torch.randn(50, generator=generator) for _ in range(2))
+    pairs = [[nn.Parameter(start.clone()), nn.Parameter(torch.ones(3))] for _ in range(2)]
+    mine, theirs = (torch.optim.SGD(pair, lr=0.03, **settings) for pair in pairs)
+    for _ in range(3):
+        for pair in pairs:
+            (pair[0] * slope).sum().backward()
+        step(mine)
+        theirs.step()
+        forget(mine)
+        theirs.zero_grad()
+        assert pairs[0][0].grad is None
+    for a, b in zip(*pairs, strict=True):
+        assert torch.equal(a, b)
