@@ -14,11 +14,8 @@ from crosstrain_cosim.stream_bench import StreamBench
 from crosstrain_model.frames import FrameOp, User, beat_bits, frame_beats, slot_bits
 from crosstrain_model.registers import register_table
 
-TIME_US = 50_000
-"""Simulated time of a test."""
 
-
-@harness.bench(TIME_US)
+@harness.bench()
 async def registers(dut: Any) -> None:
     """Reset values, illegal accesses, refusals with their sticky bit; registers while a command waits."""
     bench = StreamBench(dut, "registers", gaps=0.2)
@@ -68,26 +65,26 @@ async def train_and_read(dut: Any, name: str, gaps: float, count: int, **setting
     harness.report.same("pulses fired", counters["delivered"], sum(event.pulses for event in bench.agent.events))
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def at_random_with_gaps(dut: Any) -> None:
     """Updates, passes, reads and forming; random gaps on every stream; a slow array."""
     await train_and_read(dut, "gaps", 0.35, 9)
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def at_random_back_to_back(dut: Any) -> None:
     """No gaps anywhere; two reads for every judgement."""
     await train_and_read(dut, "dense", 0.0, 10, reads_log2=1)
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def other_settings(dut: Any) -> None:
     """Wide steps, SET beyond the middle of the window, one cycle: devices are given up."""
     settings = {"set_step": 4000, "reset_step": 3000, "set_margin": 300, "cycles": 1, "window": 200, "range": 9000}
     await train_and_read(dut, "settings", 0.1, 7, **settings)
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def whole_tile(dut: Any) -> None:
     """Every weight changes by a level, and back: words of all groups, every row of the buffers."""
     bench = StreamBench(dut, "whole", 0.0)
@@ -103,7 +100,7 @@ async def whole_tile(dut: Any) -> None:
     harness.report.same("rows", counters["rows"], 3 * rows)
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def host_access(dut: Any) -> None:
     """Loads, dumps, single cells, clears and restored states of all memories, between work."""
     bench = StreamBench(dut, "host", 0.2)
@@ -143,7 +140,7 @@ async def busy(bench: StreamBench) -> bool:
     return False
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def bad_frames(dut: Any) -> None:
     """Frames that break a rule: what counts of them counts, with a sticky bit; what is around them counts."""
     bench = StreamBench(dut, "frames", 0.2)

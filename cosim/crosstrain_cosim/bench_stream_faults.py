@@ -18,9 +18,6 @@ from crosstrain_cosim.event import Event, Fault
 from crosstrain_cosim.stream_bench import StreamBench
 from crosstrain_model.port import Op, Status
 
-TIME_US = 50_000
-"""Simulated time of a test: rows of devices that stand still take all their pulses."""
-
 
 def random_fault(rng: random.Random, share: float) -> Callable[[Event], Fault | None]:
     """Something wrong with a share of the commands."""
@@ -35,7 +32,7 @@ def random_fault(rng: random.Random, share: float) -> Callable[[Event], Fault | 
     return fault
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def faulty_array(dut: Any) -> None:
     """Error statuses, lost, repeated and stray completions: devices are given up, pulses counted, nothing lost."""
     bench = StreamBench(dut, "faults", 0.2, fault=random_fault(harness.generator("faults"), 0.08))
@@ -51,7 +48,7 @@ async def faulty_array(dut: Any) -> None:
         harness.report.same("gave_up", await bench.event("gave_up"), True)
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def read_timeouts(dut: Any) -> None:
     """Every read of write-verify is lost: the row is given up at once, with its devices; the next pass is good."""
     lost = {"now": True}
@@ -78,7 +75,7 @@ async def read_timeouts(dut: Any) -> None:
     same("pulses then", counters["delivered"] > 0, True)
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def stuck_devices(dut: Any) -> None:
     """Devices that stay at the bottom or at the top are given up after their cycles; the others are not disturbed."""
     bench = StreamBench(dut, "stuck", 0.1)
@@ -95,7 +92,7 @@ async def stuck_devices(dut: Any) -> None:
     harness.report.same("failed", counters["failed"] + counters["unknown"], 0)
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def saturating_reads(dut: Any) -> None:
     """ADCs at the top of their range: the status says so, and codes count all the same."""
     bench = StreamBench(dut, "saturated", 0.1)
@@ -117,7 +114,7 @@ async def saturating_reads(dut: Any) -> None:
     harness.report.same("array_error tells", await bench.event("array_error"), True)
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def interlock(dut: Any) -> None:
     """Rails drop in the middle of rows: the pin drops at once, every pulse is accounted for, rows go on afterwards."""
     bench = StreamBench(dut, "interlock", 0.1)
@@ -135,7 +132,7 @@ async def interlock(dut: Any) -> None:
     bench.accounted(counters)
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def aborts(dut: Any) -> None:
     """The host aborts in the middle of rows: what was flagged is given up, rows that wait are dropped, work goes on."""
     bench = StreamBench(dut, "aborts", 0.1)
@@ -177,7 +174,7 @@ def flagged(bench: StreamBench, state: dict[str, Any]) -> int:
     return total
 
 
-@harness.bench(TIME_US)
+@harness.bench()
 async def reset_in_mid_run(dut: Any) -> None:
     """Reset in a row: the pin drops at once, the old epoch never counts, the host restores its dump and goes on."""
     bench = StreamBench(dut, "reset", 0.1, latency=(5, 40))

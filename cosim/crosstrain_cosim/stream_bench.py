@@ -20,7 +20,7 @@ class StreamBench(Bench):
         self.array: Any = RramTile(self.design, engine="numpy")
         self.agent: Any = StreamAgent(dut, self.design, self.array, rng, **pace)
         self.reference = StreamReference(self.design, self.agent)
-        self.polls *= 50  # a row takes its pulses and reads
+        self.polls *= 4  # a row takes its pulses and reads
 
     def changes(self, rows: float = 0.3, columns: float = 0.4) -> list[list[int]]:
         """Random changes: few rows move, some of their weights, by up to two thresholds."""

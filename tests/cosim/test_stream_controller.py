@@ -60,7 +60,6 @@ BROKEN = [
     ("write_verify", "q_groups", "whole_tile"),
     ("write_verify", "p_amplitude", "whole_tile"),
     ("weight_copy", "t_flags", "whole_tile"),
-    ("memory_switch", "m_ready", "host_access"),
     ("registers", "irq", "registers"),
     ("sequencer", "arr_prog_enable", "interlock"),
 ]
