@@ -72,6 +72,8 @@ class Report:
         self.messages: list[str] = []
         self.payload: dict[str, Any] = {}
         """Whatever else the bench has to say."""
+        self.unknown: dict[str, list[str]] = {}
+        """Output pins that were neither 0 nor 1 when a test was stopped, by its name."""
 
     def same(self, what: str, hardware: Any, model: Any, **where: Any) -> bool:
         """Compare one thing; `where` says what it belongs to, as vector=3, row=1, column=4."""
@@ -93,6 +95,16 @@ report = Report()
 """The one report of this simulation."""
 
 
+def unknown_pins(dut: Any) -> list[str]:
+    """Outputs that are neither 0 nor 1; data says nothing while its `valid` is low, so it is named only where no other.
+
+    What the top's outputs are comes from the settings.
+    """
+    found = [name for name in settings().get("outputs", []) if not getattr(dut, name).value.is_resolvable]
+    steering = [name for name in found if name.endswith(("valid", "ready", "enable", "irq", "idle"))]
+    return steering or found
+
+
 def bench(timeout_us: int = 0) -> Callable[[Callable[..., Any]], Any]:
     """A cocotb test that fails when its comparisons found a difference, and that always leaves a report.
 
@@ -109,6 +121,9 @@ def bench(timeout_us: int = 0) -> Callable[[Callable[..., Any]], Any]:
                 assert report.events > compared, "the test compared nothing"
                 found = report.mismatches - before
                 assert not found, f"{found} mismatches, first: {report.messages[messages]}"
+            except BaseException:  # that includes being cancelled, because another task raised
+                report.unknown[function.__name__] = unknown_pins(dut)
+                raise
             finally:
                 report.save()
 

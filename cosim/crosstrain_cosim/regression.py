@@ -93,7 +93,7 @@ def _cocotb_result(design: Design, unit: Unit, simulator: str, seed: int, waves:
 
 def compiled_result(design: Design, seed: int, rtl: dict[str, str] | None = None, count: int = 60) -> Result:
     """The compiled lane against the model: events, reads, state, counters and weights."""
-    tests = failed = events = mismatches = cycles = 0
+    tests = failed = stopped = events = mismatches = cycles = 0
     messages = []
     seconds = 0.0
     for number, options in enumerate(GAPS):
@@ -103,7 +103,7 @@ def compiled_result(design: Design, seed: int, rtl: dict[str, str] | None = None
         try:
             record = compiled_record(design, seed + number, count, rtl, **options)
         except RuntimeError as error:
-            failed += 1
+            failed, stopped = failed + 1, stopped + 1
             messages.append(f"compiled {options}: {error}")
             continue
         seconds += time.perf_counter() - began
@@ -116,6 +116,6 @@ def compiled_result(design: Design, seed: int, rtl: dict[str, str] | None = None
             failed, mismatches = failed + 1, mismatches + 1
             messages.append(f"compiled {options}, other is the model: {difference}")
     return Result(
-        bench="controller", simulator="compiled", tests=tests, failed=failed, events=events, mismatches=mismatches,
-        cycles=cycles, seconds=seconds, messages=tuple(messages),
+        bench="controller", simulator="compiled", tests=tests, failed=failed, stopped=stopped, events=events,
+        mismatches=mismatches, cycles=cycles, seconds=seconds, messages=tuple(messages),
     )  # fmt: skip

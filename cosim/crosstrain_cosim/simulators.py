@@ -25,6 +25,7 @@ import find_libpython
 
 from crosstrain_cosim.cache import build_once, digest
 from crosstrain_cosim.cxx import run
+from crosstrain_cosim.failures import failure, stopped
 from crosstrain_cosim.verilate import Model, executable
 from crosstrain_hdl.tools import ToolError
 from crosstrain_model.errors import UserError
@@ -53,6 +54,8 @@ class Result:
     simulator: str
     tests: int
     failed: int
+    stopped: int = 0
+    """Of the failed ones, those that an error stopped; the others ended, and found differences."""
     events: int = 0
     """Comparisons made: every one is an equality of integers."""
     mismatches: int = 0
@@ -60,7 +63,9 @@ class Result:
     seconds: float = 0.0
     """Of the simulation, without the build."""
     messages: tuple[str, ...] = ()
-    """Why tests failed, first divergence first."""
+    """First divergences, then a line for each test that failed."""
+    log: str = ""
+    """Path of the simulation's log, where it was kept."""
     payload: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What else the bench reported."""
 
@@ -111,7 +116,8 @@ def run_bench(
         seconds = time.perf_counter() - began
         if waves:
             shutil.copy(folder / "log", Path(waves) / f"{top}.log")
-        return _read(folder, bench, simulator, seconds, status)
+        result = _read(folder, bench, simulator, seconds, status)
+        return dataclasses.replace(result, log=str(Path(waves) / f"{top}.log")) if waves else result
 
 
 def _command(
@@ -186,11 +192,11 @@ def _environment(folder: Path, top: str, bench: str, seed: int, only: str) -> di
 
 def _read(folder: Path, bench: str, simulator: str, seconds: float, status: str) -> Result:
     """Test results and the bench's own counts, as one object."""
-    counts: dict[str, Any] = {"events": 0, "mismatches": 0, "cycles": 0, "messages": [], "payload": {}}
+    counts: dict[str, Any] = {"events": 0, "mismatches": 0, "cycles": 0, "messages": [], "payload": {}, "unknown": {}}
     if (folder / "report.json").is_file():
         counts.update(json.loads((folder / "report.json").read_text()))
     messages = list(counts["messages"])
-    tests = failed = 0
+    tests = failed = halted = 0
     if (folder / "results.xml").is_file():
         for case in ElementTree.parse(folder / "results.xml").iter("testcase"):
             if case.find("skipped") is not None:
@@ -199,14 +205,17 @@ def _read(folder: Path, bench: str, simulator: str, seconds: float, status: str)
             for kind in ("failure", "error"):
                 if (found := case.find(kind)) is not None:
                     failed += 1
-                    messages.append(f"{case.get('name')}: {found.get('message') or found.text}")
+                    name = case.get("name", "")
+                    line = failure(found.get("message") or "", found.text or "", counts["unknown"].get(name))
+                    halted += stopped(line)
+                    messages.append(f"{name}: {line}")
                     break
     if tests == 0 or status:
         tail = (folder / "log").read_text()[-1500:]
         messages.append(f"simulation ended abnormally ({status or 'no test ran'}):\n{tail}")
-        failed += 1
+        failed, halted = failed + 1, halted + 1
     return Result(
-        bench=bench, simulator=simulator, tests=tests, failed=failed, seconds=seconds,
+        bench=bench, simulator=simulator, tests=tests, failed=failed, stopped=halted, seconds=seconds,
         events=counts["events"], mismatches=counts["mismatches"], cycles=counts["cycles"], messages=tuple(messages),
         payload=counts["payload"],
     )  # fmt: skip

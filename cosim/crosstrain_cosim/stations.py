@@ -74,6 +74,7 @@ class Unit:
     top: str
     texts: dict[str, str]
     inputs: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
     controller_benches: tuple[str, ...] = ()
 
     @property
@@ -86,7 +87,7 @@ class Unit:
 
     def settings(self, design: Design, **more: Any) -> dict[str, Any]:
         """Settings for `run_bench`."""
-        return {"design": resolve_toml(design), "inputs": self.inputs, **more}
+        return {"design": resolve_toml(design), "inputs": self.inputs, "outputs": self.outputs, **more}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,8 +110,14 @@ def station_unit(design: Design, station: str) -> Unit:
     """A station emitted as its own top; made once per process, and not to be changed."""
     part = component(design, station)
     top = f"{design.top}_{station}"
-    inputs = tuple(name for name, (_, is_input) in flat_ports(part).items() if is_input)
-    return Unit(station=station, top=top, texts=emit(part, name=top, profile=design.profile), inputs=inputs)
+    pins = _pins(part)
+    return Unit(
+        station=station,
+        top=top,
+        texts=emit(part, name=top, profile=design.profile),
+        inputs=tuple(pin.name for pin in pins if pin.is_input),
+        outputs=tuple(pin.name for pin in pins if not pin.is_input),
+    )
 
 
 def controller_unit(design: Design, rtl: dict[str, str] | None = None, *, checked: bool = True) -> Unit:
@@ -130,7 +137,10 @@ def controller_unit(design: Design, rtl: dict[str, str] | None = None, *, checke
         texts[f"{top}.v"] = _wrapper(design, top, pins, name, [pin for pin in watched if not pin.is_input])
     inputs = tuple(pin.name for pin in pins if pin.is_input)
     benches = GRADIENT_BENCHES if design.pulsed else STREAM_BENCHES if design.streamed else CONTROLLER_BENCHES
-    return Unit(station="controller", top=top, texts=texts, inputs=inputs, controller_benches=benches)
+    outputs = tuple(pin.name for pin in pins if not pin.is_input)
+    return Unit(
+        station="controller", top=top, texts=texts, inputs=inputs, outputs=outputs, controller_benches=benches
+    )
 
 
 @functools.cache

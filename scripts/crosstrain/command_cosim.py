@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crosstrain_cosim.simulators import Result
 
 SHOWN = 5
-"""Messages printed of a bench that failed."""
+"""Lines printed of a bench that failed."""
 
 
 def add(subparsers: Any) -> None:
@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "simulator": simulator,
         "tests": sum(result.tests for result in results),
         "failed": sum(result.failed for result in results),
+        "stopped": sum(result.stopped for result in results),
         "events": sum(result.events for result in results),
         "mismatches": sum(result.mismatches for result in results),
         "cycles": cycles,
@@ -68,11 +69,32 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "seed": seed,
     }
     ok = bool(results) and all(result.ok for result in results)
-    print(
-        f"{'ok' if ok else 'FAILED'}: {figures['tests']} tests, {figures['events']:,} comparisons, "
-        f"{figures['mismatches']:,} mismatches, {cycles:,} cycles, {figures['cycles_per_second']:,} a second"
-    )
+    if ok:
+        print(
+            f"ok: {figures['tests']} tests, {figures['events']:,} comparisons, {figures['mismatches']:,} mismatches, "
+            f"{cycles:,} cycles, {figures['cycles_per_second']:,} a second"
+        )
+    else:
+        print(f"{_logs(results)}\nFAILED: {_failed(figures)}")
     return {**figures, "ok": ok, "benches": [_plain(result) for result in results]}
+
+
+def _failed(figures: dict[str, Any]) -> str:
+    """What the tests that failed have in common."""
+    if not figures["tests"]:
+        return "no test ran"
+    if not figures["failed"]:
+        return f"{figures['tests']} tests, of which some compared nothing"
+    return (
+        f"{figures['failed']} of {max(figures['tests'], figures['failed'])} tests "
+        f"({figures['stopped']} stopped by an error, {figures['mismatches']:,} mismatches)"
+    )
+
+
+def _logs(results: list[Result]) -> str:
+    """Where a reader finds more."""
+    logs = [result.log for result in results if not result.ok and result.log]
+    return f"log: {', '.join(logs)}" if logs else "--waves DIR keeps the log and the waves"
 
 
 def _choose(option: str, value: str, choices: tuple[str, ...]) -> None:
@@ -103,10 +125,22 @@ def _say(result: Result) -> None:
         f"{result.cycles:9,} cycles {result.seconds:6.1f} s",
         flush=True,
     )
-    for message in result.messages[:SHOWN]:
-        print(f"         {message}", flush=True)
+    lines = _joined(result.messages)
+    for line in lines[:SHOWN]:
+        print(f"         {line}", flush=True)
+    if len(lines) > SHOWN:
+        print(f"         and {len(lines) - SHOWN} more, which the file of --json has", flush=True)
+
+
+def _joined(messages: tuple[str, ...]) -> list[str]:
+    """Tests that failed for one reason on one line."""
+    names: dict[str, list[str]] = {}
+    for message in messages:
+        name, _, reason = message.partition(": ")
+        names.setdefault(reason, []).append(name)
+    return [f"{', '.join(listed)}: {reason}" if reason else ", ".join(listed) for reason, listed in names.items()]
 
 
 def _plain(result: Result) -> dict[str, Any]:
-    names = ("bench", "simulator", "tests", "failed", "events", "mismatches", "cycles", "seconds")
-    return {name: getattr(result, name) for name in names} | {"messages": list(result.messages[:SHOWN])}
+    names = ("bench", "simulator", "tests", "failed", "stopped", "events", "mismatches", "cycles", "seconds", "log")
+    return {name: getattr(result, name) for name in names} | {"messages": list(result.messages)}
