@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+import numpy as np
+
 from crosstrain_model.design import Design
 from crosstrain_model.gradient_batch import run_vectors
 from crosstrain_model.gradient_controller import GradientController, TileArrays
@@ -68,7 +70,7 @@ class GradientTile:
         """What happened since the last call; pulses are those on W."""
         programs, train_pulses = self.programs, self.train_pulses
         self.programs, self.train_pulses = [], 0
-        pulses = sum(int(abs(counts).sum()) for _, counts in programs)
+        pulses = int(np.abs(np.array([counts for _, counts in programs], np.int64)).sum())
         return Programmed(
             commands=len(programs),
             pulses=pulses if self.design.transfers else train_pulses,

@@ -97,11 +97,10 @@ class StreamTile(Tile, Protocol):
 
 def digest_of(programs: Iterable[RowProgram]) -> bytes:
     """The digest of a pass: row as 4 bytes, then one signed byte per column, for every programmed row in order."""
-    digest = hashlib.blake2b(digest_size=8)
+    parts: list[bytes] = []
     for row, counts in programs:
-        digest.update(int(row).to_bytes(4, "little"))
-        digest.update(np.ascontiguousarray(counts, dtype=np.int8).tobytes())
-    return digest.digest()
+        parts += int(row).to_bytes(4, "little"), np.ascontiguousarray(counts, dtype=np.int8).tobytes()
+    return hashlib.blake2b(b"".join(parts), digest_size=8).digest()
 
 
 class ModelTile:

@@ -44,6 +44,20 @@ def test_codes_of_any_width(bits):
     assert np.array_equal(fast.forward(x), plain.forward(x))
 
 
+@pytest.mark.parametrize("bits", [8, 12])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.6])
+def test_vectors_of_many_zeros(bits, share):
+    """More lines than an int32 holds the products of; lines in fours and a rest, vectors in fours and a rest."""
+    half = 2 ** (bits - 1)
+    fast, plain = (tile(603, 35, {}, engine, x=bits, d=bits, adc=16) for engine in ("numba", "numpy"))
+    for count in (1, 11):
+        x = codes(count, 603, half) * (np.random.default_rng(9).random((count, 603)) < share)
+        x[-1, -40:] = -half
+        assert np.array_equal(fast.forward(x), plain.forward(x))
+        d = codes(count, 35, half)
+        assert np.array_equal(fast.backward(d), plain.backward(d))
+
+
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 @pytest.mark.parametrize("noises", NOISES)
 @pytest.mark.parametrize("count", [1, 70])
