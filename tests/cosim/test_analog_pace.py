@@ -43,7 +43,7 @@ def paced(design, row_cycles):
         lane.close()
 
 
-@pytest.mark.parametrize(("scheme", "row_cycles"), [("sgd", 0), ("agad", 0), ("agad", 40)])
+@pytest.mark.parametrize(("scheme", "row_cycles"), [("agad", 0), ("agad", 40)])
 def test_trains_follow_each_other_without_a_bubble(scheme, row_cycles):
     design = Design(name="paced", scheme=scheme, transfer=Transfer(warmup=2**16 - 1))
     analog, commands = paced(design, row_cycles)

@@ -56,7 +56,6 @@ def test_on_icarus(name):
 
 BROKEN = [
     ("sweep", "k_warm", "at_random_back_to_back"),
-    ("transfer", "c_counts", "at_random_back_to_back"),
     ("pulse_train", "raises", "at_random_back_to_back"),
     ("pulse", "t_amplitude", "at_random_back_to_back"),
     ("registers", "irq", "registers"),
