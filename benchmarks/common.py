@@ -38,12 +38,28 @@ def versions() -> dict[str, str]:
     return found
 
 
-def report(name: str, figures: dict[str, Any], ok: bool, path: str | None) -> int:
-    """Print machine, versions and verdict, write all to `path` as JSON if given; the exit status: 0 ok, 1 not."""
+def reduced(**options: tuple[int, int]) -> str:
+    """What makes a run smaller than the one that a bar is of, in words; empty where nothing does.
+
+    options : name, with how many were run and of how many the bar is: `vectors=(1_000, 150_000)`
+    """
+    return ", ".join(f"{run:,} of {whole:,} {name}" for name, (run, whole) in options.items() if run < whole)
+
+
+def report(name: str, figures: dict[str, Any], ok: bool, path: str | None, *, unheld: str = "") -> int:
+    """Print machine, versions and verdict, write all to `path` as JSON if given; the exit status: 0 ok, 1 not.
+
+    unheld : why this run is held to no bar; `ok` is then about the rest, say mismatches
+    """
     said = {"benchmark": name, "ok": ok, "machine": machine(), "versions": versions(), **figures}
+    if unheld:
+        said["bars"] = 0
     print(f"machine: {said['machine']}")
     print("versions: " + ", ".join(f"{package} {version}" for package, version in said["versions"].items()))
-    print("bar met" if ok else "BAR MISSED")
+    if unheld:
+        print(f"no bar: {unheld}" if ok else f"FAILED (no bar: {unheld})")
+    else:
+        print("bar met" if ok else "BAR MISSED")
     if path is not None:
         write_text_atomic(path, json.dumps(said, indent=2) + "\n")
     return 0 if ok else 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from common import report
+from common import reduced, report
 
 from crosstrain.command_train import tile_factory
 from crosstrain_model.design_file import load_design
@@ -19,6 +19,8 @@ from crosstrain_model.training.run import Run
 
 BARS = {"mp": 2.0, "agad": 3.0}
 """Points that a scheme may lose; the others are there to be compared with."""
+EPOCHS, SEEDS = 20, 3
+"""The bars are of so many epochs, and of the mean over so many seeds."""
 
 
 def main() -> int:
@@ -26,10 +28,12 @@ def main() -> int:
     parser.add_argument("--design", default="mp-64")
     parser.add_argument("--through", default="model", choices=("model", "rtl"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
-    bar = BARS.get(load_design(args.design).scheme, 100.0)
+    bar = BARS.get(load_design(args.design).scheme)
+    unheld = reduced(epochs=(args.epochs, EPOCHS), seeds=(len(args.seeds), SEEDS))
+    unheld = unheld or ("" if bar is not None else f"{args.design} has none")
     rows = []
     for seed in args.seeds:
         design = load_design(args.design, [f"seed={seed}"])
@@ -40,10 +44,11 @@ def main() -> int:
     accuracy = sum(row["accuracy"] for row in rows) / len(rows)
     golden = sum(row["golden_accuracy"] for row in rows) / len(rows)
     mismatches = sum(row["mismatches"] for row in rows)
-    print(f"mean: tiles {accuracy:.2f} %, golden {golden:.2f} %, loss {golden - accuracy:.2f} points (bar {bar})")
-    ok = golden - accuracy <= bar and mismatches == 0
+    print(f"mean: tiles {accuracy:.2f} %, golden {golden:.2f} %, loss {golden - accuracy:.2f} points (bar {bar or 'none'})")
+    ok = mismatches == 0 and (bool(unheld) or golden - accuracy <= (bar or 0.0))
     figures = {"accuracy": accuracy, "golden_accuracy": golden, "loss": golden - accuracy, "bar": bar, "seeds": rows}
-    return report("digits_accuracy", figures | {"through": args.through, "mismatches": mismatches}, ok, args.json)
+    figures |= {"through": args.through, "mismatches": mismatches}
+    return report("digits_accuracy", figures, ok, args.json, unheld=unheld)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from crosstrain_model.twin import ArrayTile
 
 SLOTS = 31
 BAR = 2.0
+SIZE = 256
+"""The bar is of a tile of this size."""
 
 
 def best(call: Callable[[int], Any], repeats: int, rounds: int = 7) -> float:
@@ -80,7 +82,7 @@ def read_figure(tile: ArrayTile, batch: int) -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--size", type=int, default=SIZE)
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
@@ -95,9 +97,10 @@ def main() -> int:
     for name, rows in (("pulse train", trains), ("program pass", programs), ("read", reads)):
         for row in rows:
             print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in row.items()))
-    ok = all(row["forward_to_torch"] <= BAR for row in reads)
+    unheld = "" if args.size == SIZE else f"size {args.size}, not {SIZE}"
+    ok = bool(unheld) or all(row["forward_to_torch"] <= BAR for row in reads)
     figures = {"size": args.size, "bar": BAR, "trains": trains, "programs": programs, "reads": reads}
-    return report("twin_speed", figures, ok, args.json)
+    return report("twin_speed", figures, ok, args.json, unheld=unheld)
 
 
 if __name__ == "__main__":
