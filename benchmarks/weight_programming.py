@@ -288,7 +288,8 @@ def main() -> int:
         print(f"lockstep: {mismatches} mismatches")
     if args.output:
         draw_maps(cells, Path(args.output) / "weight_programming.png")
-    figures = {"vectors": args.vectors, "through": args.through, "mismatches": mismatches, "bars": len(held), "cells": cells}
+    figures = {"vectors": args.vectors, "through": args.through, "mismatches": mismatches, "bars": len(held)}
+    figures["cells"] = cells
     if len(cells) == 1:
         figures |= {name: cells[0][name] for name in ("scheme", "states", "offset", "error", "published")}
     ok = all(met for *_, met in held) and mismatches == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from crosstrain_hdl.emit import emit, reset_port
 from crosstrain_hdl.generate_counts import memories
 from crosstrain_hdl.generate_flow import IO_FRACTION, constraints, core_vlnv, file_list, librelane, render
-from crosstrain_hdl.generate_manifest import GENERATOR, manifest, to_json
+from crosstrain_hdl.generate_manifest import GENERATOR, cycle_budget, manifest, to_json
 from crosstrain_hdl.generate_ports import RESETS, top_ports
 from crosstrain_hdl.generate_registers import rdl_text, svd_text
 from crosstrain_hdl.generate_sim import (
@@ -111,6 +111,7 @@ def readme(design, *, ports, rtl, registers, places):
         reset_rule=reset_rule(design),
         sweep=sweep_cycles(design),
         vector=cycles_per_vector(design),
+        pulses=cycle_budget(design).get("pulses_at_most"),
         memories=memories(rtl, design.top),
         **places,
     )

@@ -73,7 +73,11 @@ def memory_budget(design, rtl):
 def cycle_budget(design):
     """Clock cycles of the main actions, from the design's sizes and reset values.
 
-    vector : a vector at most: `cost.cycles_per_vector`
+    vector : without pulse trains, a vector at most: `cost.cycles_per_vector`
+    trains_at_most : with them, the longest train of a vector, pulses and guards; in time a vector takes longer where
+        the macro does, and wherever a row is read and programmed after it
+    pulses_at_most : with row transfers, the longest SET and RESET phases of the row of W after such a read; the read
+        itself takes what the macro takes
     accumulate : with digital accumulation, a vector without zeros, one cycle per group it touches
     pass_digital : the digital half of a program pass that visits every row
     pass_pulses_at_most : the analog half, where each row has the longest SET and RESET phases there can be; the time
@@ -85,19 +89,21 @@ def cycle_budget(design):
     """
     array, pulse, sweep = design.array, design.pulse, sweep_cycles(design)
     vector = cycles_per_vector(design)
+    set_slot, reset_slot = pulse.width_set + pulse.guard, pulse.width_reset + pulse.guard
+    slots = set_slot if array.pair == "set-only" else set_slot + reset_slot
+    if design.pulsed:
+        beats = sum(frame_beats(design, op) for op in (FrameOp.UPDATE_X, FrameOp.UPDATE_D))
+        found = {"clock_mhz": design.clock_mhz, "trains_at_most": vector, "load": beats + 3}
+        if design.transfers:
+            found |= {"visit": array.groups, "pulses_at_most": design.update.max_pulses * slots, "clear": sweep}
+        return found
     common = {
         "clock_mhz": design.clock_mhz,
         "vector": vector,
         "vectors_per_second": design.clock_mhz * 1_000_000 // vector,
     }
-    if design.pulsed:
-        beats = sum(frame_beats(design, op) for op in (FrameOp.UPDATE_X, FrameOp.UPDATE_D))
-        transfers = {"visit": array.groups, "clear": sweep} if design.transfers else {}
-        return {**common, "load": beats + 3, **transfers}
     if design.verified:
         return {**common, **_verify_cycles(design)}
-    set_slot, reset_slot = pulse.width_set + pulse.guard, pulse.width_reset + pulse.guard
-    slots = set_slot if array.pair == "set-only" else set_slot + reset_slot
     return {
         **common,
         "accumulate": sweep,

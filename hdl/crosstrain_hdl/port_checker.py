@@ -140,7 +140,10 @@ class PortChecker(PortTracker):
         valid = self.arr_slot_valid
         self._hit(m, "SLOT_COMMAND", valid & ~due.pulse)
         self._hit(m, "SLOT_EMPTY", valid & ~due.train & (empty | named))
-        self._hit(m, "SLOT_POLARITY", valid & due.program & (mixed | turned))
+        wrong = due.program & (mixed | turned)
+        if self.design.pulsed and self.design.train.polarity == "separate":
+            wrong = wrong | (due.train & mixed)
+        self._hit(m, "SLOT_POLARITY", valid & wrong)
 
     def _word_rules(self, m):
         dac_left, adc_left = self._reading.dac_left, self._reading.adc_left

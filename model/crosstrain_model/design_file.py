@@ -139,6 +139,8 @@ def _parse(source: str, text: str) -> dict[str, Any]:
         reason, line = str(error), text.count("\n", 0, len(text.rstrip())) + 1
         if found := re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", reason):
             reason, line = reason[: found.start()], int(found[1] or line)
+        if twice := re.fullmatch(r"Cannot declare \('([^']+)',\) twice", reason):
+            reason = f"a second section [{twice[1]}]: delete one of them"
         raise DesignError(f"{shown}: line {line}: {one_line(reason)}") from None
     except (ValueError, RecursionError):  # an integer of thousands of digits; brackets thousands deep
         raise DesignError(f"{shown}: a number is too long or brackets are too deep") from None

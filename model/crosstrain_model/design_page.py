@@ -55,6 +55,11 @@ analog model alone: changing them never changes the Verilog. `random`, `train` a
 in-memory gradients,
 `update` to schemes with digital accumulators.
 
+Defaults of `formats`, `update` and `converters` are those of `mp`. A design of another scheme begins with a preset of
+that scheme, `crosstrain presets agad-64 > mine.toml`: with 12 bits of fraction in 16 bits of accumulator H would hold 8
+ADC codes, and `crosstrain generate` warns of it. Presets that end in -8 have reset values for short simulations: a few
+vectors show pulses. Those that end in -64 are the ones to begin a design with.
+
 In Python, `crosstrain_model.design_file` has `load_design(source, overrides)`, `resolve_toml(design)` (every default
 written out, reads back equal), `design_hash(design)` (SHA-256 of the whole design) and `hardware_hash(design)` (of what
 the Verilog depends on: equal hashes, equal Verilog).

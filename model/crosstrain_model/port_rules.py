@@ -84,7 +84,12 @@ RULES = _rules(
         " where there are several.",
     ),
     ("SLOT_EMPTY", CONTROLLER, "A slot has at least one column, but in a TRAIN; only slots of a TRAIN name rows."),
-    ("SLOT_POLARITY", CONTROLLER, "All pulses of one PROGRAM or FORM command have the same direction."),
+    (
+        "SLOT_POLARITY",
+        CONTROLLER,
+        "All pulses of one PROGRAM or FORM command have the same direction; with train.polarity = separate also those"
+        " of one slot of a TRAIN.",
+    ),
     (
         "SLOT_OVERLAP",
         CONTROLLER,

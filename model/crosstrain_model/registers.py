@@ -113,11 +113,21 @@ def identity(design: Design) -> Iterator[Register]:
     )
 
 
+WORDS = (
+    "a running pass ends and leaves its remaining rows touched",
+    "all accumulators, touched bits and VECTORS_SINCE_PASS; what it takes is `cleared` in the ledger",
+    "pass",
+    "A program pass is running.",
+)
+"""Where COMMAND and STATUS speak of what is done with vectors: what abort ends, what clear clears, two of STATUS."""
+
+
 def operation(design: Design) -> Iterator[Register]:
     """What is going on, and what to do about it."""
     events = EVENTS if not design.pulsed else registers_gradient.events(EVENTS)
     if design.verified:
         events = registers_verify.events(EVENTS)
+    ends, cleared, busy, running = registers_gradient.words(design) if design.pulsed else WORDS
     yield Register(
         name="CONTROL", offset=0x020, kind="control",
         fields=(
@@ -134,14 +144,12 @@ def operation(design: Design) -> Iterator[Register]:
         fields=(
             Field(
                 name="abort", low=0,
-                doc="Stops programming now: ABORT goes to the array, pulses not yet fired count as aborted, a "
-                "running pass "
-                "ends and leaves its remaining rows touched, a vector or read that has only half arrived is dropped.",
+                doc="Stops programming now: ABORT goes to the array, pulses not yet fired count as aborted, "
+                f"{ends}, a vector or read that has only half arrived is dropped.",
             ),
             Field(
                 name="clear", low=1, needs_idle=True,
-                doc="Clears all accumulators, touched bits and VECTORS_SINCE_PASS; what it takes is `cleared` in "
-                "the ledger.",
+                doc=f"Clears {cleared}.",
             ),
             Field(name="clear_counters", low=2, needs_idle=True, doc="Sets all counters to 0; the totals stay."),
         ),
@@ -152,7 +160,7 @@ def operation(design: Design) -> Iterator[Register]:
         fields=(
             Field(
                 name="idle", low=0,
-                doc="No work anywhere: no vector or half of one, no pass, no command, no memory sweep.",
+                doc=f"No work anywhere: no vector or half of one, no {busy}, no command, no memory sweep.",
             ),
             Field(name="clearing", low=1, doc="Memories are being cleared (after reset or on command)."),
             Field(
@@ -161,7 +169,7 @@ def operation(design: Design) -> Iterator[Register]:
             ),
             Field(name="prog_enable", low=3, doc="The pin `arr_prog_enable`."),
             Field(name="rails_ok", low=4, doc="The pin `arr_rails_ok`."),
-            Field(name="in_pass", low=5, doc="A program pass is running."),
+            Field(name="in_pass", low=5, doc=running),
             Field(name="half_vector", low=6, doc="An x frame has come and its d frame has not."),
             Field(name="array_busy", low=7, doc="A command is at the array, or pulses wait for one."),
         ),

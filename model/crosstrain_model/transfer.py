@@ -85,14 +85,46 @@ def theta_of(design: Design, rate: float) -> int:
     """
     if not rate > 0:
         raise refuse("lambda_H", rate, "must be more than 0")
-    wanted = 2.0**design.formats.fraction / rate
+    formats = design.formats
+    wanted = 2.0**formats.fraction / rate
     limit = threshold.theta_limit(design)
-    if not 0.5 <= wanted < limit + 0.5:
-        bound = f"must be {2.0**design.formats.fraction / limit:.4g}..{2.0 ** (design.formats.fraction + 1):g}"
-        raise refuse("lambda_H", rate, f"{bound} (formats.fraction, formats.accumulator)")
+    if wanted >= limit + 0.5:
+        asked = f"this rate (lambda_H = {rate:.4g}) asks for theta = {wanted:.0f}, and H holds {limit} at most"
+        mend = "raise formats.accumulator or the rate"
+        if formats.fraction > 4:
+            mend = f"lower formats.fraction = {formats.fraction} (presets have 4), or {mend}"
+        raise refuse("formats.accumulator", formats.accumulator, f"{asked}: {mend}")
+    if wanted < 0.5:
+        asked = f"this rate (lambda_H = {rate:.4g}) asks for theta = {wanted:.3g}, less than 1"
+        raise refuse("formats.fraction", formats.fraction, f"{asked}: raise it, or lower the rate")
     if design.update.threshold_power_of_two:
         return int(min(1 << max(0, round(float(np.log2(wanted)))), 1 << (limit.bit_length() - 1)))
     return int(np.floor(wanted + 0.5))
+
+
+def advice(design: Design) -> str:
+    """One line about reset values with which row transfers cannot work as meant; empty where there is nothing to say.
+
+    H must hold more than one row read at full scale, or it clamps at once; theta must be more than one ADC code, or
+    every read that is not zero is a hit.
+    """
+    if not design.transfers:
+        return ""
+    formats, said = design.formats, []
+    codes = 2.0 ** (formats.accumulator - 1 - formats.fraction)
+    if codes < 2 ** (formats.adc - 1):
+        said.append(f"H holds {codes:g} ADC codes, and a row read has up to {2 ** (formats.adc - 1)}")
+    if design.update.threshold <= 2**formats.fraction:
+        theta = design.update.threshold / 2**formats.fraction
+        said.append(f"theta is {theta:.4g} ADC codes, so that any read is a hit")
+    if not said:
+        return ""
+    fields = (
+        f"formats.accumulator = {formats.accumulator}, formats.fraction = {formats.fraction}, "
+        f"update.threshold = {design.update.threshold}"
+    )
+    name = design.scheme if design.scheme in ("ttv2", "c-ttv2", "agad") else "agad"
+    return f"{'; '.join(said)} ({fields}): `crosstrain presets {name}-64` has values that work"
 
 
 class TransferState:

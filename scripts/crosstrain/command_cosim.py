@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.only not in (None, "controller") and args.rtl:
         raise UserError(f"--only {args.only}: --rtl is for the controller alone")
     rtl = _sources(args.rtl) if args.rtl else None
+    if rtl is not None and not any(re.search(rf"\bmodule\s+\\?{args.design.top}\b", text) for text in rtl.values()):
+        raise UserError(f"--rtl: no module {args.design.top} in the files given")
     check_design(args)
     seed = args.design.seed
     print(f"{args.design.name}: {simulator}, seed {seed}", flush=True)

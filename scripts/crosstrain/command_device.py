@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Reals = npt.NDArray[np.float64]
 
 PULSES_LIMIT = 100_000
+PICTURES = ("", ".png", ".pdf", ".svg")
+"""Endings of a picture's name; the empty one is a PNG."""
 
 
 def add(subparsers: Any) -> None:
@@ -33,7 +35,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--fit", metavar="CSV", type=path, help="fit a device to pulse responses; prints its section")
     parser.add_argument("--devices", metavar="N", type=int, default=200, help="devices to pulse (default 200)")
     parser.add_argument("--pulses", metavar="N", type=int, help="pulses up, then down (default: six ranges)")
-    parser.add_argument("-o", "--output", metavar="PNG", type=path, help="picture of conductance against pulse number")
+    parser.add_argument("-o", "--output", metavar="FILE", type=path, help="picture: .png, .pdf or .svg")
     parser.add_argument("--csv", metavar="FILE", type=path, help="write the responses in the form that --fit reads")
 
 
@@ -43,10 +45,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     if (args.source is None) == (args.fit is None):
         raise UserError("device: needs a DESIGN or --fit CSV, and not both (see crosstrain device --help)")
-    for name, low, high in (("devices", 1, 1024), ("pulses", 1, PULSES_LIMIT)):
+    if args.fit is not None and args.set:
+        raise UserError("device: --set needs a DESIGN: there is none to change with --fit")
+    for name, low, high in (("devices", 1, 1024), ("pulses", 1, PULSES_LIMIT), ("seed", 0, 2**32 - 1)):
         value = getattr(args, name)
         if value is not None and not low <= value <= high:
             raise UserError(f"--{name} {value}: must be {low}..{high}")
+    if args.output is not None and Path(args.output).suffix.lower() not in PICTURES:
+        raise UserError(f"-o {args.output}: must end in .png, .pdf or .svg")
     for target in (args.output, args.csv):
         if target is not None:
             check_writable(target)
@@ -54,6 +60,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         check_matplotlib()
     if args.fit is not None:
         return _fit(args)
+    if args.design.verified:
+        raise UserError(f"{args.design.scheme}: pulse responses of one-sided RRAM pairs are not plotted yet")
     if args.array == "A" and not args.design.transfers:
         raise UserError(f"--array A: scheme {args.design.scheme} has no gradient array")
     return _respond(args)
@@ -116,6 +124,7 @@ def _section(found: Fit, section: str, source: str) -> str:
         f"# Fitted to {ascii(source)[1:-1]}: {found.devices} devices{still}, {found.pulses} pulses.",
         f"# Conductance 0 is {found.centre:.6g} there, 1 is {found.centre + found.half:.6g}; residual "
         f"{found.residual:.3g} of the half range a pulse.",
+        f"# Replaces a [{section}] that is there; what is not fitted stays: zero, decay_every, decay_log2.",
         f"[{section}]",
         *(f"{name} = " + (f'"{v}"' if isinstance(v, str) else repr(v)) for name, v in _told(found.device).items()),
     ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from crosstrain.design_check import check_design
 from crosstrain.options import add_command, path
+from crosstrain_model.section import one_line
+from crosstrain_model.transfer import advice
 
 FOLDER = "build"
 """Where folders go when nothing is said."""
@@ -37,11 +40,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from crosstrain_hdl.generate import MANIFEST, write
 
     check_design(args)
+    warnings = [text for text in (advice(args.design),) if text]
+    for text in warnings:
+        print(f"crosstrain: warning: {one_line(args.source)}: {text}", file=sys.stderr)
     folder, files = write(args.design, args.output)
     found = json.loads(files[MANIFEST])
     print(f"{folder}: {len(files)} files, top {found['top']} ({found['profile']}), {len(found['ports'])} ports")
     print(f"  {found['state_bits']:,} flip-flops, {found['memory_bits']:,} memory bits")
-    print(f"  {found['cycles']['vector']:,} cycles per vector; hardware hash {found['hardware_hash'][:16]}")
+    cycles = found["cycles"]
+    vector = f"trains of up to {cycles['trains_at_most']:,}" if args.design.pulsed else f"{cycles['vector']:,}"
+    print(f"  {vector} cycles per vector; hardware hash {found['hardware_hash'][:16]}")
     return {
         "folder": folder,
         "files": list(files),
@@ -49,4 +57,5 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "state_bits": found["state_bits"],
         "memory_bits": found["memory_bits"],
         "hardware_hash": found["hardware_hash"],
+        "warnings": warnings,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     training = Run(args.design, plan, tile_factory(plan.through), folder, data_dir=args.data_dir)
     if folder is not None:
         folder.write_plan(plan) if args.resume else folder.create(args.design, plan)
-    print(_told(training), file=sys.stderr)
+    for line in (_told(training), *_warmup(training)):
+        print(line, file=sys.stderr)
     with training_progress(training) as listener:
         training.learn(listener)
     figures = {
@@ -131,6 +133,18 @@ def _finish(training: Run, folder: RunFolder, figures: dict[str, Any]) -> None:
     from crosstrain.result import to_json
     from crosstrain_model.files import write_text_atomic
     from crosstrain_model.training.picture import draw_curves
+def _warmup(training: Run) -> Iterator[str]:
+    """Lines about vectors that are spent before W is written for the first time."""
+    design, plan = training.design, training.plan
+    count = design.warmup_sweeps * design.array.rows * design.transfer.every if design.transfers else 0
+    if not count:
+        return
+    yield f"warm-up: {count:,} vectors of each tile before W is written (transfer.warmup)"
+    given = training.batches * plan.batch
+    if given <= count and plan.network.startswith("mlp"):  # a sample is a vector there
+        yield f"note: this run has {given:,} vectors, so W is not written; more epochs, or a smaller transfer.warmup"
+
+
 
     plan = training.plan
     title = f"{training.design.name}: {plan.network} on {plan.data}, updates through {plan.through}"

@@ -38,6 +38,12 @@ def test_verilog_from_outside(tmp_path, invert):
         assert (status, result["ok"]) == ((0, True) if name == "good" else (1, False))
 
 
+def test_a_missing_top_is_one_line(tmp_path, capsys):
+    (tmp_path / "top.v").write_text("module mp_80; endmodule\n")
+    assert main(["cosim", "mp-8", "--rtl", str(tmp_path / "top.v")]) == 2
+    assert capsys.readouterr().err == "crosstrain: --rtl: no module mp_8 in the files given\n"
+
+
 def test_binary_file_is_one_line(tmp_path, capsys):
     (tmp_path / "top.v").write_bytes(b"\x7fELF\xff\xfe")
     assert main(["cosim", "mp-8", "--rtl", str(tmp_path / "top.v")]) == 2

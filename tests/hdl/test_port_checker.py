@@ -1,5 +1,7 @@
 """Port checker: traffic that keeps the rules raises nothing, and each rule, once broken, raises its own code."""
 
+import dataclasses
+
 import pytest
 from amaranth.sim import Simulator
 
@@ -352,6 +354,15 @@ BROKEN_SEVERAL = {
         [*START, train(0), row(1), ABORT, ABORTED],
     ],
 }
+
+
+def test_slots_of_trains_with_separate_polarities():
+    """Directions may change between slots of a train, and columns in one slot must share theirs."""
+    separate = dataclasses.replace(SEVERAL, train=dataclasses.replace(SEVERAL.train, polarity="separate"))
+    legal = [*START, train(0), hit(1, 3, direction=3), *PAUSE, hit(1, 12, direction=0), *PAUSE, hit(2, 0, last=1)]
+    mixed = [*START, train(0), hit(1, 3, direction=1)]
+    assert watch(legal, separate) == watch(mixed, SEVERAL) == (0, [])
+    assert watch(mixed, separate) == (CODES["SLOT_POLARITY"], ["SLOT_POLARITY"])
 
 
 @pytest.mark.parametrize("name", LEGAL_SEVERAL)

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from crosstrain_model.design import Array, Design, Update
+from crosstrain_model.design_file import load_design
 from crosstrain_model.register_files import driver_module, register_files
 from crosstrain_model.registers import find, register_table
 
@@ -165,3 +166,15 @@ def test_bring_up_knows_its_chip(design, bare):
     memory.words[find(register_table(design), "HASH").offset] ^= 1
     with pytest.raises(module.DriverError, match="HASH is"):
         driver.bring_up()
+
+
+def test_pages_of_gradient_designs_do_not_speak_of_passes():
+    for name, cleared in (("agad-8", "Clears H, P, P_ref, the"), ("ttv2-8", "Clears H, the"), ("sgd-8", "Clears the")):
+        text = register_files(load_design(name))["regs.md"]
+        assert cleared in text
+        commands = text[text.index("## COMMAND\n") : text.index("## STATUS\n")]
+        assert "touched" not in text
+        assert "running pass" not in commands
+        rows = [line for line in text.splitlines() if line.startswith("|")]
+        assert any(r"max\|x\|" in row for row in rows)
+        assert [row for row in rows if "|x|" in row] == []

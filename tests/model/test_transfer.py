@@ -7,10 +7,11 @@ import pytest
 
 from crosstrain_model.accumulator import Ledger
 from crosstrain_model.design import Array, Design, Formats, Transfer, Update
+from crosstrain_model.design_file import load_design, preset_names
 from crosstrain_model.errors import UserError
 from crosstrain_model.sweep import Token
 from crosstrain_model.threshold import theta_limit
-from crosstrain_model.transfer import TransferSettings, TransferState, theta_of, visit_row
+from crosstrain_model.transfer import TransferSettings, TransferState, advice, theta_of, visit_row
 
 
 def design(scheme="agad", rows=3, columns=4, lanes=2, transfer=None, update=None, **formats):
@@ -184,11 +185,24 @@ def test_wrong_codes_are_refused():
         visit_row(tile, settings, state, token(), [0, 0, 0, 32])
 
 
+def test_reset_values_that_cannot_work_are_told():
+    assert [name for name in preset_names() if advice(load_design(name))] == []
+    short = Design(scheme="agad")
+    assert advice(short) == (
+        "H holds 8 ADC codes, and a row read has up to 256; theta is 0.0625 ADC codes, so that any read is a hit "
+        "(formats.accumulator = 16, formats.fraction = 12, update.threshold = 256): "
+        "`crosstrain presets agad-64` has values that work"
+    )
+    assert advice(Design(scheme="sgd")) == advice(Design(scheme="mp")) == ""
+
+
 def test_theta_of_a_learning_rate():
     tile = design(fraction=4, accumulator=12)
     assert [theta_of(tile, rate) for rate in (1, 0.1, 0.3, 16, 32)] == [16, 160, 53, 1, 1]
-    with pytest.raises(UserError, match=r"lambda_H = 0.001: must be 0.0078.*..32 \(formats.fraction"):
+    with pytest.raises(UserError, match=r"formats.accumulator = 12: .* theta = 16000, and H holds 2047 .*: raise"):
         theta_of(tile, 0.001)
+    with pytest.raises(UserError, match=r"formats.fraction = 4: .* theta = 0.25, less than 1: raise it"):
+        theta_of(tile, 64)
     with pytest.raises(UserError, match="must be more than 0"):
         theta_of(tile, 0)
     power = design(fraction=4, accumulator=12, update={"threshold": 16, "threshold_power_of_two": True})

@@ -39,6 +39,18 @@ def test_a_design_and_back_from_its_csv(tmp_path, capsys):
     assert json.loads((tmp_path / "c.json").read_text())["fields"]["sigma_cc"] == section["sigma_cc"]
 
 
+@pytest.mark.parametrize(("name", "begins"), [("a.pdf", b"%PDF-"), ("a.svg", b"<?xml")])
+def test_a_picture_is_what_its_name_says(tmp_path, name, begins):
+    assert main(["device", "mp-8", "--devices", "2", "--pulses", "2", "-o", name]) == 0
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_a_second_section_of_a_device_is_told(tmp_path, capsys):
+    (tmp_path / "mine.toml").write_text("[device]\nstates = 20\n[device]\nstates = 30\n")
+    assert main(["device", "mine.toml"]) == 2
+    assert capsys.readouterr().err == "crosstrain: mine.toml: line 3: a second section [device]: delete one of them\n"
+
+
 def test_the_gradient_array_has_its_own_device(tmp_path, capsys):
     own = ["--set", "scheme=ttv2", "--set", "formats.fraction=4", "--set", "gradient_device.preset=hfo2"]
     for array, preset in (("A", "hfo2"), ("W", "")):
@@ -60,6 +72,8 @@ def test_the_fewest_and_the_most(devices):
         (["mp-8", "--devices", "1025"], "--devices 1025: must be 1..1024"),
         (["mp-8", "--pulses", "0"], "--pulses 0: must be 1..100000"),
         (["mp-8", "-o", "no/a.png"], None),
+        (["mp-8", "-o", "a.jpeg"], "-o a.jpeg: must end in .png, .pdf or .svg"),
+        (["wu-8"], "wu: pulse responses of one-sided RRAM pairs are not plotted yet"),
         (["--fit", "none.csv"], "none.csv: No such file or directory"),
         (["--fit", "bad.csv"], "bad.csv: line 2: pulse = \"x\": must be an integer"),
     ],

@@ -39,6 +39,15 @@ def test_the_place_when_none_is_said_and_the_profile(tmp_path):
     assert "initial" not in "".join(path.read_text() for path in (tmp_path / "build/mp-8/rtl").iterdir())
 
 
+def test_defaults_that_cannot_work_are_told_in_one_line(tmp_path, capsys):
+    (tmp_path / "mine.toml").write_text('name = "mine"\nscheme = "agad"\n[array]\nrows = 4\ncolumns = 4\n')
+    assert main(["generate", "mine.toml", "--json", "result.json"]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("crosstrain: warning: mine.toml: H holds 8 ADC codes, and a row read has up to 256;")
+    assert error.count("\n") == 1
+    assert len(json.loads((tmp_path / "result.json").read_text())["warnings"]) == 1
+
+
 def existing_file(place):
     (place / "out").write_text("mine\n")
     return "out/mp-8: Not a directory"

@@ -60,5 +60,5 @@ def draw_response(
     right.legend(fontsize="small")
     right.grid(alpha=0.3)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    figure.savefig(buffer, format=path.suffix.lower()[1:] or "png", dpi=120)
     write_bytes_atomic(path, buffer.getvalue())

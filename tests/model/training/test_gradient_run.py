@@ -91,7 +91,7 @@ def test_registers_of_a_rate():
     assert registers_of_rate(load_design("sgd-64"), 0.1, 1.0, 0.1) == {"train_rate": 0}
     assert registers_of_rate(load_design("sgd-64"), 0.1, 0.5, 0.1) == {"train_rate": 256}
     assert registers_of_rate(load_design("mp-64"), 0.1, 1.0, 0.01).keys() == {"threshold", "shift"}
-    with pytest.raises(UserError, match="lambda_H = "):
+    with pytest.raises(UserError, match="theta = "):
         registers_of_rate(design, 0.1, 1.0, 1e-6)
 
 
