@@ -47,6 +47,9 @@ def events(common: tuple[Field, ...]) -> tuple[Field, ...]:
     return tuple(
         dataclasses.replace(field, name=own[field.name][0], doc=own[field.name][1]) if field.name in own else field
         for field in common
+    )
+
+
 def words(design: Design) -> tuple[str, str, str, str]:
     """What abort ends, what clear clears, and two words of STATUS; as `registers.WORDS`, without passes."""
     there = "the running means and the count of vectors"
@@ -59,9 +62,6 @@ def words(design: Design) -> tuple[str, str, str, str]:
     ends = "trains and transfers that are under way end" if design.transfers else "trains that are under way end"
     cleared = f"{there}; the random streams stay{ledger}"
     return ends, cleared, "transfer" if design.transfers else "train", "Always 0: there are no passes."
-
-
-    )
 
 
 def registers(design: Design) -> Iterator[Register]:

@@ -129,10 +129,6 @@ def _told(training: Run) -> str:
     return f"{training.plan.network} on {shape}: {device.kind} devices of {device.states} states, {spread}"
 
 
-def _finish(training: Run, folder: RunFolder, figures: dict[str, Any]) -> None:
-    from crosstrain.result import to_json
-    from crosstrain_model.files import write_text_atomic
-    from crosstrain_model.training.picture import draw_curves
 def _warmup(training: Run) -> Iterator[str]:
     """Lines about vectors that are spent before W is written for the first time."""
     design, plan = training.design, training.plan
@@ -145,6 +141,10 @@ def _warmup(training: Run) -> Iterator[str]:
         yield f"note: this run has {given:,} vectors, so W is not written; more epochs, or a smaller transfer.warmup"
 
 
+def _finish(training: Run, folder: RunFolder, figures: dict[str, Any]) -> None:
+    from crosstrain.result import to_json
+    from crosstrain_model.files import write_text_atomic
+    from crosstrain_model.training.picture import draw_curves
 
     plan = training.plan
     title = f"{training.design.name}: {plan.network} on {plan.data}, updates through {plan.through}"
