@@ -13,9 +13,10 @@ from numba import carray
 
 from crosstrain_model.scale_kernel import WORD_BITS, Array, bit_length, compiled, fire, scale
 from crosstrain_model.twin import context as at
+from crosstrain_model.twin.dense_kernels import make_room, settle
 from crosstrain_model.twin.kernels import program, reference_row, to_int32, to_int64
 from crosstrain_model.twin.read_kernels import read_row
-from crosstrain_model.twin.train_kernels import train
+from crosstrain_model.twin.train_kernels import defer
 
 TRAINED, READ, WEIGHTS = range(3)
 """Places in `addresses`: contexts of the array that trains act on, of A, and of W."""
@@ -29,6 +30,8 @@ ADC, FRACTION, LOW, HIGH, THETA, LEAK, HALF, MOST, KEEP, DYNAMIC, MEAN = range(1
 VISITS, CLIPPED, ADC_CLIPPED, TRAINS, SLOTS, COMMANDS, PULSES, TRAIN_PULSES = range(8)
 """Places in `counters`."""
 COUNTERS = 8
+WAITING = 16
+"""Trains that wait at most: a row takes those of a usual batch at once."""
 
 
 @compiled
@@ -227,13 +230,16 @@ def run(
     rows, columns, slots_most = xs.shape[1], ds.shape[1], levels.size
     words, column_words = np.empty(slots_most, np.uint32), np.empty(slots_most, np.uint32)
     x_limits, d_limits = np.empty(rows, np.uint16), np.empty(columns, np.uint16)
-    x_bits, d_bits = np.empty(rows, np.uint64), np.empty(columns, np.uint64)
-    x_sign, d_sign = np.empty(rows, np.int8), np.empty(columns, np.int8)
+    d_bits, d_sign, trained = np.empty(columns, np.uint64), np.empty(columns, np.int8), context_at(addresses[TRAINED])
+    room, waiting, reads_weights = make_room(trained, max(min(WAITING, xs.shape[0]), 1)), 0, target.size != 0
+    done = room[7]
     sums, codes, empty = np.empty(columns, np.int64), np.empty(columns, np.int32), np.empty(0, np.int32)
     bits, token, programs = settings[WORD_BITS], 0, 0
     for v in range(xs.shape[0]):
         x, d = xs[v], ds[v]
-        if target.size:
+        if reads_weights:
+            if addresses[TRAINED] == addresses[WEIGHTS]:
+                settle(trained, room, 0, rows, waiting)
             eds[v] = errors(addresses[WEIGHTS], x, exs[v], target, modes[X_OFFSET], modes[D_BITS], sums, d)
         slots, m_x, m_d = scale(settings, levels, means, largest(x), exs[v], largest(d), eds[v])
         if slots:
@@ -244,9 +250,9 @@ def run(
                 column_words[:slots] = words[:slots]
                 if modes[COLUMN_WORDS] == REVERSED:
                     reverse(column_words, slots, bits)
-            fire(settings, x, m_x, tables[0], words, slots, x_limits, x_bits)
+            fire(settings, x, m_x, tables[0], words, slots, x_limits, room[0][waiting])
             fire(settings, d, m_d, tables[1], column_words, slots, d_limits, d_bits)
-            plus, minus = sign_lines(x, chop_rows, x_limits, x_sign)
+            plus, minus = sign_lines(x, chop_rows, x_limits, room[1][waiting])
             up, down = sign_lines(d, chop_columns[token], d_limits, d_sign)
             phases = np.int64(plus) + np.int64(minus)
             if modes[SEPARATE] != 0:
@@ -254,10 +260,16 @@ def run(
             if phases:
                 counters[TRAINS] += 1
                 counters[SLOTS] += phases * slots
-                counters[TRAIN_PULSES] += train(context_at(addresses[TRAINED]), x_bits, d_bits, x_sign, d_sign)
+                delivered = defer(trained, room, waiting, d_bits, d_sign)
+                counters[TRAIN_PULSES] += delivered
+                waiting += delivered != 0
+                if waiting == room[0].shape[0]:
+                    settle(trained, room, 0, rows, waiting)
+                    done[:], waiting = 0, 0
         if token < tokens.shape[0] and tokens[token, 0] == v:
             row, sign = tokens[token, 1], tokens[token, 2] != 0
             flip, warm = tokens[token, 3] != 0, tokens[token, 4] != 0
+            settle(trained, room, row, row + 1, waiting)
             read_row(context_at(addresses[READ]), row, codes)
             counters[VISITS] += 1
             p_row, p_ref_row = p[row] if p.size else empty, p_ref[row] if p_ref.size else empty
@@ -270,4 +282,5 @@ def run(
                 programs += 1
             chop_rows[row] ^= flip
             token += 1
+    settle(trained, room, 0, rows, waiting)
     return programs

@@ -1,9 +1,11 @@
 """Compiled pulses of rows that get many in a train: equal to `pulses.py`, bit for bit.
 
-All columns of such a row take pulse j at once, which costs as much for one column as for eight.  Columns are therefore
-taken in the order of how many slots they fire in, most first, a block at a time: neighbours then take nearly as many
-pulses, for a row's magnitude is the same for all of them.  A block's devices are gathered, take all their pulses while
-they are in the processor's registers, and are put back.
+All columns of such a row take pulse j at once, which costs as much for one column as for sixteen.  Columns are
+therefore taken in the order of how many slots they fire in, most first, a block at a time: neighbours then take nearly
+as many pulses, for a row's magnitude is the same for all of them.
+
+The order of trains matters to a device alone, and noise is keyed by the number of its train.  So the rows of some
+trains are left for later, in a `room`, and each row then takes the pulses of all of them while its devices are near.
 """
 
 from __future__ import annotations
@@ -12,27 +14,21 @@ from typing import Any
 
 import numpy as np
 from numba import carray, types
+from numba.cpython.unsafe.numbers import trailing_zeros
 from numba.extending import intrinsic
 
 from crosstrain_model.twin import context as at
 from crosstrain_model.twin.kernels import (
     Array,
+    absorb,
     compiled,
-    mix,
     reference_row,
     refresh_row,
     to_int16,
     to_int32,
     to_int64,
-    z_of,
 )
-
-LANES = 16
-"""Columns of a block: two vectors of eight.  The last block is filled up with a column that takes no pulse."""
-VALUE, STEP, SLOPE, LOW, HIGH, FALL, HITS, KEY = (np.uint64(k * LANES) for k in range(8))
-"""Places in the scratch of a block, LANES each: conductances and settings of its devices, -1 where they are RESET,
-their pulses, and first words of their noise.  All in one array, so that the compiler knows them apart."""
-LAST, BLOCK = np.uint64(LANES - 1), 8 * LANES
+from crosstrain_model.twin.lanes import LANES, PARTS, noise_of_step, noise_of_zero, quiet
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -46,94 +42,124 @@ def ones(typingctx: Any, word: Any) -> Any:
 
 
 @compiled
-def in_order(words: Array, sides: Array, which: int, down: int) -> Any:
+def make_room(context: Array, trains: int) -> Any:
+    """Room for so many trains whose dense rows wait.
+
+    words uint64[trains, rows] : slots of a row, 0 where it has nothing to wait for; signs int8[trains, rows]
+    keys uint32[trains, 2] : `train_kernels.train_key` of each
+    blocks : blocks of columns of the two orders of each, int64[2 * trains]; offsets, falling and bits : what `in_order`
+    gives, one order after another; done int64[rows] : how many trains a row has taken
+    """
+    rows, width = context[at.ROWS], context[at.DEVICE_COLUMNS]
+    length = (width + LANES - 1) // LANES * LANES
+    words, signs = np.empty((trains, rows), dtype=np.uint64), np.empty((trains, rows), dtype=np.int8)
+    keys, blocks = np.empty((trains, 2), dtype=np.uint32), np.zeros(2 * trains, dtype=np.int64)
+    offsets = np.empty(2 * trains * length, dtype=np.uint32)
+    falling = np.empty(2 * trains * length, dtype=np.int32)
+    bits, done = np.empty(2 * trains * length, dtype=np.uint64), np.zeros(rows, dtype=np.int64)
+    return words, signs, keys, blocks, offsets, falling, bits, done
+
+
+@compiled
+def in_order(words: Array, sides: Array, which: int, room: Any, order: int) -> None:
     """Device columns that fire at all, most slots first, whole blocks; all rows of a train share them.
 
-    words, sides : of every device column; which : the side that is asked for, or -1 for both; down : where responses
-    downward are, beyond those upward
-    Returns numbers; -1 where a device is RESET; places of its response, and the same where a row turns directions; and
-    bits.  The last column fills up the last block, without bits.
+    words, sides : of every device column; which : the side that is asked for, or -1 for both; order : the place in room
+    Offsets are those of devices in `_load`; falling is -1 where a device is RESET.  What fills up the last block is a
+    device beyond the row, without bits.
     """
+    _, _, _, blocks, offsets, falling, bits, _ = room
     starts = np.zeros(66, dtype=np.int64)
     for c in range(words.size):
         if words[c] != 0 and (which < 0 or sides[c] == which):
             starts[65 - np.int64(ones(words[c]))] += 1
     for n in range(1, 66):
         starts[n] += starts[n - 1]
-    fired = starts[65]
-    length = (fired + LANES - 1) // LANES * LANES
-    devices, falling = np.zeros(length, dtype=np.uint32), np.zeros(length, dtype=np.int32)
-    bits = np.zeros(length, dtype=np.uint64)
+    fired, first = starts[65], offsets.size // blocks.size * order
+    blocks[order] = (fired + LANES - 1) // LANES
     for c in range(words.size):
         if words[c] != 0 and (which < 0 or sides[c] == which):
             count = 64 - np.int64(ones(words[c]))
-            place = starts[count]
-            devices[place], falling[place], bits[place] = np.uint32(c), -np.int32(sides[c]), words[c]
+            place = first + starts[count]
+            offsets[place], falling[place], bits[place] = np.uint32(PARTS * c), -np.int32(sides[c]), words[c]
             starts[count] += 1
-    for i in range(fired, length):
-        devices[i], falling[i] = devices[fired - 1], falling[fired - 1]
-    places, turned = np.empty(length, dtype=np.uint32), np.empty(length, dtype=np.uint32)
-    for i in range(length):
-        places[i] = np.uint32(devices[i] + np.uint32(down if falling[i] != 0 else 0))
-        turned[i] = np.uint32(devices[i] + np.uint32(0 if falling[i] != 0 else down))
-    return devices, falling, places, turned, bits
+    for place in range(first + fired, first + blocks[order] * LANES):
+        offsets[place], falling[place], bits[place] = np.uint32(PARTS * words.size), np.int32(0), np.uint64(0)
 
 
 @compiled
-def dense_row(
-    context: Array, row: int, word: Any, devices: Array, falling: Array, places: Array, bits: Array, turn: Any,
-    key: Any, block: Array,
-) -> None:  # fmt: skip
-    """Pulses of one row: `word` its slots, then what `in_order` gives; `turn` -1 if the row turns every direction, else
-    0; `key` its event's start and stride; `block` scratch, int32 [BLOCK]."""
+def settle(context: Array, room: Any, first: int, last: int, trains: int) -> None:
+    """Rows first .. last - 1 take what waits for them of the first `trains` trains."""
+    words, signs, keys, blocks, offsets, falling, bits, done = room
+    set_only, counted = context[at.WIRING] == at.SET_ONLY, context[at.PULSES] != 0
+    strength, of_step = np.int32(context[at.NOISE]), context[at.NOISE_OF_STEP] != 0
+    exponent, length = np.int32(trailing_zeros(context[at.SCALE])), offsets.size // blocks.size
+    row = np.empty(PARTS * (context[at.DEVICE_COLUMNS] + 1), dtype=np.int32)
+    for r in range(first, last):
+        loaded = False
+        for n in range(done[r], trains):
+            word = words[n, r]
+            if word == 0:
+                continue
+            if not loaded:
+                _load(context, r, row)
+                loaded = True
+            turn = np.int32(-1 if signs[n, r] < 0 else 0)
+            order = 2 * n + (1 if set_only and turn != 0 else 0)
+            key = row_key(keys[n, 0], keys[n, 1], r)
+            for place in range(order * length, order * length + blocks[order] * LANES, LANES):
+                if strength == 0:
+                    quiet(row, offsets, falling, bits, place, word, turn, key, strength, exponent)
+                elif of_step:
+                    noise_of_step(row, offsets, falling, bits, place, word, turn, key, strength, exponent)
+                else:
+                    noise_of_zero(row, offsets, falling, bits, place, word, turn, key, strength, exponent)
+            if counted:
+                _count(context, r, word, room, order)
+        done[r] = trains
+        if loaded:
+            _store(context, r, row)
+
+
+@compiled
+def row_key(a: Any, b: Any, row: int) -> Any:
+    """kernels.event_key of the train of these two chains on one row."""
+    start, stride = absorb(a, b, np.uint32(row))
+    return start, np.uint32(stride | np.uint32(1))
+
+
+@compiled
+def _load(context: Array, r: int, row: Array) -> None:
+    """PARTS of each device of row `r`, and a device more."""
+    rows, columns = context[at.ROWS], context[at.DEVICE_COLUMNS]
+    g = carray(to_int32(context[at.G]), (rows, columns))[r]
+    up, down = carray(to_int32(context[at.RESPONSES]), (2, rows, columns))[:, r]
+    bounds, width = carray(to_int32(context[at.BOUNDS]), (rows, columns))[r], np.uint64(columns)
+    for c in range(np.uint64(0), width):
+        place = np.uint64(PARTS) * c
+        row[place], row[place + np.uint64(1)] = g[c], up[c]
+        row[place + np.uint64(2)], row[place + np.uint64(3)] = down[c], bounds[c]
+    for k in range(np.uint64(PARTS)):
+        row[np.uint64(PARTS) * width + k] = 0
+
+
+@compiled
+def _store(context: Array, r: int, row: Array) -> None:
+    """Conductances of row `r`, and its levels anew."""
     rows, width = context[at.ROWS], context[at.DEVICE_COLUMNS]
-    g = carray(to_int32(context[at.G]), (rows, width))[row]
-    responses = carray(to_int32(context[at.RESPONSES]), (2 * rows * width,))[row * width :]
-    bounds = carray(to_int32(context[at.BOUNDS]), (rows, width))[row]
-    pulses = carray(to_int64(context[at.PULSES]), (rows, width))[row]
-    strength, of_step = np.int32(context[at.NOISE]), np.int32(-1 if context[at.NOISE_OF_STEP] != 0 else 0)
-    scale, start, stride = np.int32(context[at.SCALE]), key[0], key[1]
-    for first in range(np.uint64(0), np.uint64(devices.size), np.uint64(LANES)):
-        most = np.int32(0)
-        for k in range(np.uint64(LANES)):
-            hits = np.int32(ones(word & bits[first + k]))
-            block[HITS + k] = hits
-            most = max(most, hits)
-        if most == 0:
-            continue
-        for k in range(np.uint64(LANES)):
-            c = np.uint64(devices[first + k])
-            block[VALUE + k], block[LOW + k] = g[c], bounds[c]
-            block[STEP + k] = responses[np.uint64(places[first + k])]
-        for k in range(np.uint64(LANES)):
-            response, bound = block[STEP + k], block[LOW + k]
-            block[STEP + k] = np.int32(response << 16) >> 16
-            block[SLOPE + k] = response >> 16
-            block[LOW + k] = np.int32(np.int32(bound << 16) >> 16) << 6
-            block[HIGH + k] = np.int32(bound >> 16) << 6
-            block[FALL + k] = np.int32(falling[first + k] ^ turn)
-            block[KEY + k] = np.int32(np.uint32(start + np.uint32(stride * np.uint32(devices[first + k] << 8))))
-        for j in range(most):
-            pulse, offset = np.int32(j), np.uint32(stride * np.uint32(j))
-            for k in range(np.uint64(LANES)):
-                old, a, mask = block[VALUE + k], block[STEP + k], block[FALL + k]
-                bend = np.int32(block[SLOPE + k] * np.int32(old >> 6))
-                move = np.int32(a - np.int32(np.int32(bend + np.int32(8192)) >> 14))
-                # max(move, 0) of a SET, min(move, 0) of a RESET
-                move = np.int32(max(np.int32(move ^ mask), mask) ^ mask)
-                if strength != 0:
-                    z = z_of(mix(np.uint32(np.uint32(block[KEY + k]) + offset)))
-                    base = np.int32(a ^ np.int32(np.int32(a ^ move) & of_step))
-                    spread = np.int32(base * np.int32(np.int32(z * strength) >> 6))
-                    move = np.int32(move + np.int32(np.int32(spread + np.int32(2048)) >> 12))
-                # No choice between old and new, which would cost a branch: without a pulse a device moves by 0.
-                hit = np.int32(pulse - block[HITS + k]) >> 31
-                moved = np.int32(old + np.int32(np.int32(move * scale) & hit))
-                block[VALUE + k] = min(max(moved, block[LOW + k]), block[HIGH + k])
-        for k in range(np.uint64(LANES)):  # backwards: a column goes after what fills up its block
-            g[np.uint64(devices[first + LAST - k])] = block[VALUE + LAST - k]
-        if context[at.PULSES] != 0:
-            for k in range(np.uint64(LANES)):
-                pulses[np.uint64(devices[first + k])] += block[HITS + k]
-    levels = carray(to_int16(context[at.LEVELS]), (rows, context[at.COLUMNS]))[row]
-    refresh_row(g, levels, context[at.WIRING] != at.SINGLE, reference_row(context, row))
+    g = carray(to_int32(context[at.G]), (rows, width))[r]
+    for c in range(np.uint64(0), np.uint64(width)):
+        g[c] = row[np.uint64(PARTS) * c]
+    levels = carray(to_int16(context[at.LEVELS]), (rows, context[at.COLUMNS]))[r]
+    refresh_row(g, levels, context[at.WIRING] != at.SINGLE, reference_row(context, r))
+
+
+@compiled
+def _count(context: Array, r: int, word: Any, room: Any, order: int) -> None:
+    """Pulse counts of the devices of row `r` for a train in which it fires in the slots of `word`."""
+    _, _, _, blocks, offsets, _, bits, _ = room
+    pulses = carray(to_int64(context[at.PULSES]), (context[at.ROWS], context[at.DEVICE_COLUMNS]))[r]
+    first = offsets.size // blocks.size * order
+    for place in range(first, first + blocks[order] * LANES):
+        if bits[place] != 0:
+            pulses[np.uint64(offsets[place]) // np.uint64(PARTS)] += np.int64(ones(word & bits[place]))

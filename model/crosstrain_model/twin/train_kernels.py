@@ -3,8 +3,8 @@
 Most cells of a train see no coincidence.  A row therefore walks, for each slot in which it fires, the list of device
 columns that fire in that slot: work is per pulse, not per cell.  Pulses of many rows are named (device and word of
 noise) into a buffer, hashed together, and applied in order.  That order is the definition's on every device, for a
-train pulses one device in one direction only; and devices do not see each other.  Rows with more pulses than devices
-that fire take the dense way, `dense_kernels.py`.
+train pulses one device in one direction only; and devices do not see each other.  Rows with many pulses (DENSE) take
+the dense way, `dense_kernels.py`, and may wait for it through several trains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 
 from crosstrain_model.twin import context as at
 from crosstrain_model.twin import noise
-from crosstrain_model.twin.dense_kernels import BLOCK, dense_row, in_order, ones
+from crosstrain_model.twin.dense_kernels import in_order, make_room, ones, row_key, settle
 from crosstrain_model.twin.kernels import (
     Array,
     absorb,
@@ -36,8 +36,8 @@ from crosstrain_model.twin.kernels import (
 
 BUFFER = 1024
 """Pulses of one direction that are named before they are applied (more where a row has more devices)."""
-DENSE = 1
-"""A row of more pulses than this times the device columns that fire takes the dense way."""
+DENSE = 2
+"""A row of more pulses than one for so many device columns that fire takes the dense way."""
 PLACE, WORD = 0, 1
 """Rows of a buffer: number of the device (row by row), and word of its noise."""
 
@@ -47,77 +47,80 @@ def train(context: Array, x_bits: Array, d_bits: Array, x_sign: Array, d_sign: A
     """Engine.train: bits uint64, signs int8; -1, and nothing done, for a line of more than 63 slots."""
     if not (_legal(x_bits) and _legal(d_bits)):
         return -1
-    rows, width, set_only = context[at.ROWS], context[at.DEVICE_COLUMNS], context[at.WIRING] == at.SET_ONLY
-    counters = carray(to_int64(context[at.COUNTERS]), (5,))
-    train_key = _train_key(context, counters[4])
-    # Two sets of devices: those that a row of positive sign SETs, and those that it RESETs (a row of negative sign SETs
-    # the second and RESETs the first); in set-only pairs those that a row of positive, of negative sign SETs.
-    words, sides, first, second = _devices_of_slots(context, d_bits, d_sign)
-    fired = np.int64(0)
-    for c in range(width):
-        fired += words[c] != 0
-    room = max(BUFFER, width)
-    up, down = np.empty((2, room), dtype=np.uint32), np.empty((2, room), dtype=np.uint32)
-    ups, downs, delivered, dense = np.uint64(0), np.uint64(0), 0, False
-    # No array has two names in this loop, or is chosen in it: every pass would then count references.
-    for r in range(rows):
-        word = x_bits[r] if x_sign[r] != 0 else np.uint64(0)
-        pulses = _coincidences(word, first, second, set_only, x_sign[r] > 0)
-        if pulses == 0:
-            continue
-        delivered += pulses
-        if pulses > DENSE * fired:
-            dense = True
-            continue
-        if max(ups, downs) + np.uint64(pulses) > np.uint64(room):
-            _apply(context, up, ups, True)
-            _apply(context, down, downs, False)
-            ups, downs = np.uint64(0), np.uint64(0)
-        place, key = np.uint32(r * width), _row_key(train_key, r)
-        if x_sign[r] > 0:
-            ups = _name(word, words, first, place, key, up, ups)
-            if not set_only:
-                downs = _name(word, words, second, place, key, down, downs)
-        else:
-            ups = _name(word, words, second, place, key, up, ups)
-            if not set_only:
-                downs = _name(word, words, first, place, key, down, downs)
-    _apply(context, up, ups, True)
-    _apply(context, down, downs, False)
-    if dense:
-        _dense_rows(context, x_bits, x_sign, words, sides, first, second, fired, train_key)
-    if delivered:
-        counters[4] += 1
-        _retain(context, counters[4])
+    room = make_room(context, 1)
+    room[0][0, :] = x_bits
+    room[1][0, :] = x_sign
+    delivered = defer(context, room, 0, d_bits, d_sign)
+    settle(context, room, 0, context[at.ROWS], 1)
     return delivered
 
 
 @compiled
-def _dense_rows(
-    context: Array, x_bits: Array, x_sign: Array, words: Array, sides: Array, first: Array, second: Array, fired: Any,
-    train_key: Any,
-) -> None:  # fmt: skip
-    """The rows of more than DENSE * `fired` pulses."""
-    set_only, down = context[at.WIRING] == at.SET_ONLY, context[at.ROWS] * context[at.DEVICE_COLUMNS]
-    devices, falling, places, turned, bits = in_order(words, sides, 0 if set_only else -1, down)
-    others, sinking, _, elsewhere, flags = in_order(words, sides, 1 if set_only else -1, down)
-    block = np.empty(BLOCK, dtype=np.int32)
-    for r in range(context[at.ROWS]):
-        word = x_bits[r] if x_sign[r] != 0 else np.uint64(0)
-        if _coincidences(word, first, second, set_only, x_sign[r] > 0) <= DENSE * fired:
+def defer(context: Array, room: Any, n: int, d_bits: Array, d_sign: Array) -> int:
+    """A train whose dense rows wait: to call as number `n` of a room that holds its rows' slots, of at most 63, and
+    signs.  Without pulses the place remains free.  Every row that is looked at must be settled first."""
+    words, signs, keys = room[0], room[1], room[2]
+    rows, width, set_only = context[at.ROWS], context[at.DEVICE_COLUMNS], context[at.WIRING] == at.SET_ONLY
+    counters = carray(to_int64(context[at.COUNTERS]), (5,))
+    keys[n, 0], keys[n, 1] = _train_key(context, counters[4])
+    # Two sets of devices: those that a row of positive sign SETs, and those that it RESETs (a row of negative sign SETs
+    # the second and RESETs the first); in set-only pairs those that a row of positive, of negative sign SETs.
+    columns, sides, first, second = _devices_of_slots(context, d_bits, d_sign)
+    fired = np.int64(0)
+    for c in range(width):
+        fired += columns[c] != 0
+    buffer = max(BUFFER, width)
+    up, down = np.empty((2, buffer), dtype=np.uint32), np.empty((2, buffer), dtype=np.uint32)
+    ups, downs, delivered, dense = np.uint64(0), np.uint64(0), 0, False
+    # No array has two names in this loop, or is chosen in it: every pass would then count references.
+    for r in range(rows):
+        word, positive = words[n, r] if signs[n, r] != 0 else np.uint64(0), signs[n, r] > 0
+        pulses = _coincidences(word, first, second, set_only, positive)
+        delivered += pulses
+        if pulses * DENSE > fired:
+            dense = True
             continue
-        if x_sign[r] > 0:
-            dense_row(context, r, word, devices, falling, places, bits, np.int32(0), _row_key(train_key, r), block)
+        words[n, r] = np.uint64(0)
+        if pulses == 0:
+            continue
+        settle(context, room, r, r + 1, n)
+        if max(ups, downs) + np.uint64(pulses) > np.uint64(buffer):
+            _apply(context, up, ups, True)
+            _apply(context, down, downs, False)
+            ups, downs = np.uint64(0), np.uint64(0)
+        place, key = np.uint32(r * width), row_key(keys[n, 0], keys[n, 1], r)
+        if positive:
+            ups = _name(word, columns, first, place, key, up, ups)
+            if not set_only:
+                downs = _name(word, columns, second, place, key, down, downs)
         else:
-            dense_row(context, r, word, others, sinking, elsewhere, flags, np.int32(-1), _row_key(train_key, r), block)
+            ups = _name(word, columns, second, place, key, up, ups)
+            if not set_only:
+                downs = _name(word, columns, first, place, key, down, downs)
+    _apply(context, up, ups, True)
+    _apply(context, down, downs, False)
+    if dense:
+        in_order(columns, sides, 0 if set_only else -1, room, 2 * n)
+        if set_only:
+            in_order(columns, sides, 1, room, 2 * n + 1)
+    if delivered:
+        counters[4] += 1
+        if _decays(context, counters[4]):
+            settle(context, room, 0, rows, n + 1)
+            _decay(context)
+    return delivered
 
 
 @compiled
-def _retain(context: Array, trains: int) -> None:
-    """retention.decay of the whole array after every so many trains."""
-    every, log2 = context[at.DECAY_EVERY], context[at.DECAY_LOG2]
-    if every == 0 or trains % every != 0:
-        return
+def _decays(context: Array, trains: int) -> bool:
+    """Whether the array decays after so many trains."""
+    return bool(context[at.DECAY_EVERY] != 0 and trains % context[at.DECAY_EVERY] == 0)
+
+
+@compiled
+def _decay(context: Array) -> None:
+    """retention.decay of the whole array."""
+    log2 = context[at.DECAY_LOG2]
     rows, columns, width = context[at.ROWS], context[at.COLUMNS], context[at.DEVICE_COLUMNS]
     half = np.int32(1 << (log2 - 1))
     for r in range(rows):
@@ -145,13 +148,6 @@ def _train_key(context: Array, number: int) -> Any:
     base = carray(to_uint32(context[at.KEYS]), (noise.KINDS, 2))
     a, b = absorb(base[noise.TRAIN, 0], base[noise.TRAIN, 1], np.uint32(number))
     return absorb(a, b, np.uint32(number >> 32))
-
-
-@compiled
-def _row_key(train_key: Any, row: int) -> Any:
-    """kernels.event_key of the train on one row."""
-    start, stride = absorb(train_key[0], train_key[1], np.uint32(row))
-    return start, np.uint32(stride | np.uint32(1))
 
 
 @compiled
@@ -299,5 +295,6 @@ def train_slots(context: Array, rows: Array, columns: Array) -> int:
         delivered += pulses
     if delivered:
         counters[4] += 1
-        _retain(context, counters[4])
+        if _decays(context, counters[4]):
+            _decay(context)
     return delivered
