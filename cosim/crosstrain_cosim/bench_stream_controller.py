@@ -57,8 +57,9 @@ async def train_and_read(dut: Any, name: str, gaps: float, count: int, **setting
     await bench.begin(**settings)
     for _ in range(2):
         await bench.work(harness.amount(count, 6))
-        await bench.call(bench.driver.update_cells, [(0, 0, bench.design.update.threshold)])
-        await bench.call(bench.driver.program_pass)
+        for sign in (1, -1):  # where the weight is at one end of its range, the other change moves it
+            await bench.call(bench.driver.update_cells, [(0, 0, sign * bench.design.update.threshold)])
+            await bench.call(bench.driver.program_pass)
         counters = await bench.quiet()
         harness.report.same("failed pulses", counters["failed"] + counters["unknown"] + counters["aborted"], 0)
         harness.report.same("rows were programmed", counters["rows"] > 0, True)
