@@ -25,9 +25,16 @@ async def register_bounds(dut: Any) -> None:
     """Every setting and window takes what fits and nothing else, and holds what it has taken."""
     bench = Bench(dut, "bounds", gaps=0.0)
     await bench.begin(program=False)
+    await settings_and_windows(bench, others=("TOUCHED_DATA", "MEM_DATA"))
+    await bench.call(bench.driver.clear, bench.polls)
+    await bench.quiet()
+
+
+async def settings_and_windows(bench: Any, *, others: tuple[str, ...]) -> None:
+    """Bounds and bits of every setting and window but `others`, and one beyond; settings are then as after reset."""
     read, write, same = bench.transport.read_register, bench.transport.write_register, harness.report.same
     for register in register_table(bench.design):
-        if register.kind not in ("setting", "window") or register.name in ("TOUCHED_DATA", "MEM_DATA"):
+        if register.kind not in ("setting", "window") or register.name in others:
             continue
         low, high = register.minimum, register.maximum
         beyond = (1 << bit for bit in range(max(0, high.bit_length() - 1), 32))
@@ -43,8 +50,6 @@ async def register_bounds(dut: Any) -> None:
             same(f"{register.name} after 0x{word:08x}", await read(register.offset), held)
         if register.kind == "setting":
             await write(register.offset, register.reset_word)
-    await bench.call(bench.driver.clear, bench.polls)
-    await bench.quiet()
 
 
 def _beyond(design: Any, word: int) -> bool:

@@ -24,6 +24,9 @@ async def settle(bench: GradientBench) -> dict[str, int]:
     state = await bench.state()
     bench.reference.compare(state, counters, counts=False)
     bench.check_ledger(counters)
+    if bench.design.transfers:
+        visits = (counters["transfers"] - counters["lost_reads"]) * bench.design.array.groups
+        harness.report.same("visits of the reads that were not lost", counters["visits"], visits)
     if bench.whole:
         bench.reference.adopt(state, bench.arrays)
     else:
@@ -90,7 +93,9 @@ async def aborts(dut: Any) -> None:
             await bench.transport.send([1] * bench.design.array.rows, User(op=FrameOp.UPDATE_X).word())
         await Timer(bench.rng.randrange(1, 60) * harness.PERIOD_NS, unit="ns")
         await call(driver.abort, bench.polls)
-        await settle(bench)
+        counters = await settle(bench)
+        other = [counters.get(name, 0) for name in ("failed", "unknown", "train_failed", "train_unknown")]
+        harness.report.same("slots that an abort lost without counting them as aborted", sum(other), 0, vector=number)
         harness.report.same("slots are conserved", await call(driver.slots_are_conserved), True, vector=number)
     bench.check_port()
     await goes_on(bench)

@@ -45,7 +45,7 @@ STREAM_STATIONS = tuple(f"random_streams_{stream}" for stream in STREAMS)
 NAMES = (*CLASSES, *STREAM_STATIONS)
 
 CONTROLLER_BENCHES = ("controller", "controller_faults", "controller_edges")
-GRADIENT_BENCHES = ("gradient_controller", "gradient_faults")
+GRADIENT_BENCHES = ("gradient_controller", "gradient_faults", "gradient_edges")
 STREAM_BENCHES = ("stream_controller", "stream_faults")
 """Benches of the whole controller, after `bench_`."""
 

@@ -23,10 +23,12 @@ DESIGNS = {
     "sgd": ("sgd-8", ["array.rows=5", "array.columns=4", "array.lanes=2", "random.generator=xoshiro128++"]),
 }  # fmt: skip
 """8 x 8; 13 x 7 in three lanes with column choppers; 5 x 4 without transfers, other random words."""
+TINY = ("agad-8", ["array.rows=3", "array.columns=3", "array.lanes=2", "transfer.warmup=1", *FINE])
+"""The smallest that has every register of transfers by period, for the edges."""
 
 
 def design(name):
-    return load_design(*DESIGNS[name])
+    return load_design(*{**DESIGNS, "tiny": TINY}[name])
 
 
 def run(name, *, only="", broken=None):
@@ -41,12 +43,13 @@ def run(name, *, only="", broken=None):
 SHARE = {
     "agad": ("at_random_back_to_back", "seeds_and_state", "aborts"),
     "c-ttv2": ("eager_with_gaps", "faulty_array", "reset_in_mid_run"),
-    "sgd": ("registers", "at_random_with_gaps", "interlock"),
+    "sgd": ("registers", "at_random_with_gaps", "interlock", "stream_words"),
+    "tiny": ("register_bounds", "far_settings", "both_ends", "sweep_counts", "ends_of_slots", "dropped_reads"),
 }
-"""Tests that each design runs here, all nine together: `crosstrain cosim` runs all of any."""
+"""Tests that each design runs here, all together: `crosstrain cosim` runs all of any."""
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", SHARE)
 def test_on_icarus(name):
     result = run(name, only="|".join(SHARE[name]))
     assert result.ok, result.messages
@@ -69,6 +72,30 @@ def test_broken_verilog_turns_red(invert, module, net, test):
     assert not result.ok
     assert result.failed > 0
     assert result.messages
+
+
+EDGES = [
+    ("registers", "bus_data <= 32'd7;", "bus_data <= 32'd255;", "register_bounds"),
+    ("scale", "{ {4{rate[15]}}, rate, 4'h0 }", "{ 4'h0, rate, 4'h0 }", "far_settings"),
+    ("transfer", "clip_0 ? clip_0_n1 : sum_0", "sum_0", "both_ends"),
+    ("sweep", "sweeps != 16'hffff", "1'h1", "sweep_counts"),
+    ("dispatcher", "arr_done_status == 3'h5", "arr_done_status == 3'h1", "ends_of_slots"),
+]
+"""What random work does not meet: LEAK beyond 7; a rate below 0; H that wraps; SWEEPS that wraps; failed slots counted
+as aborted."""
+
+
+@pytest.mark.parametrize(("module", "right", "wrong", "test"), EDGES)
+def test_wrong_edges_turn_red(module, right, wrong, test):
+    def broken(texts):
+        name = f"agad_8_{module}.v"
+        assert right in texts[name]
+        return {**texts, name: texts[name].replace(right, wrong)}
+
+    result = run("tiny", only=test, broken=broken)
+    assert not result.ok
+    assert result.failed > 0
+    assert result.mismatches > 0
 
 
 @pytest.mark.parametrize("name", DESIGNS)
