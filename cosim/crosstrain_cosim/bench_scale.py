@@ -13,8 +13,16 @@ from typing import Any
 
 from crosstrain_cosim import harness
 from crosstrain_cosim.streams import Loop, Monitor, Sink, Source, Strobe
-from crosstrain_model.registers_gradient import EXPONENT_BITS
-from crosstrain_model.scale import MANTISSA_BITS, MOMENTUM_LIMIT, RATE_BITS, Means, Scaled, ScaleSettings, scale
+from crosstrain_model.scale import (
+    EXPONENT_BITS,
+    MANTISSA_BITS,
+    MOMENTUM_LIMIT,
+    RATE_BITS,
+    Means,
+    Scaled,
+    ScaleSettings,
+    scale,
+)
 
 VECTORS = 200
 INTERVAL = 20

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model import outer_product
+from crosstrain_model import outer_product, state_checks
 from crosstrain_model.design import Design
 
 Int64 = npt.NDArray[np.int64]
@@ -61,6 +61,12 @@ class Ledger:
         return cls(
             initial=start, **{name: np.zeros_like(start) for name in ("inputs", "programmed", "cleared", "clipped")}
         )
+
+    @classmethod
+    def restored(cls, where: str, state: dict[str, npt.NDArray[Any]], shape: tuple[int, ...]) -> Ledger:
+        """The ledger of a checkpoint, its totals under `ledger_<name>`."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{n: state_checks.integers(where, state, f"ledger_{n}", shape, state_checks.TOTAL) for n in names})
 
     def accumulated(self, terms: Int64, clipped: Int64) -> None:
         """Enter an accumulation of the whole tile."""

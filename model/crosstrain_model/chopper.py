@@ -32,8 +32,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crosstrain_model import state_checks
 from crosstrain_model.design import Design
-from crosstrain_model.random_streams import Stream, permuted
+from crosstrain_model.random_streams import Stream, permuted, restored_words
 
 WORD = 32
 """Bits of a word in which the host sees chopper bits."""
@@ -132,12 +133,13 @@ class Chopper:
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Continue from `state()` of an equal chopper."""
+        where = "Chopper.restore"
         if self.by_row != "none":
-            self.rows[:] = state["chop_rows"]
+            self.rows[:] = state_checks.flags(where, state, "chop_rows", self.rows.shape)
         if self.by_column != "none":
-            self.columns[:] = state["chop_columns"]
+            self.columns[:] = state_checks.flags(where, state, "chop_columns", self.columns.shape)
         if self.stream is not None:
-            self.stream.state = state["choppers"].tolist()
+            self.stream.state = restored_words(where, state, "choppers", self.design)
 
 
 def _words(bits: NDArray[np.bool_]) -> list[int]:

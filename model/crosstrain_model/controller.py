@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model import threshold
+from crosstrain_model import state_checks, threshold
 from crosstrain_model.accumulator import Accumulated, Ledger, accumulate_vectors
 from crosstrain_model.design import Design
 from crosstrain_model.outer_product import SHIFT_MAX, SHIFT_MIN, limits
@@ -74,10 +74,8 @@ class Controller:
         )
         _check("threshold", new.theta, 1, limits(self.design)[1])
         for name in ("shift", "program_every"):
-            register = find(self._table, name.upper())
-            _check(name, getattr(new, name), register.minimum, register.maximum)
-        if self.design.update.threshold_power_of_two and new.theta & (new.theta - 1):
-            raise ValueError(f"Controller.threshold = {new.theta}: must be a power of two")
+            _check(name, getattr(new, name), *self._bounds(name))
+        self._check_power(new.theta)
         self.settings = new
         if threshold is not None:
             self.schedule.touch_all()
@@ -167,18 +165,27 @@ class Controller:
 
     def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
         """Continue from `state()` of an equal controller, to the same bits."""
-        if state["chi"].shape != self.chi.shape:
-            raise ValueError(f"Controller.restore: chi has shape {state['chi'].shape}: must be {self.chi.shape}")
-        self.chi[:] = state["chi"]
-        self.schedule.touched[:] = state["touched"]
-        self.schedule.since_pass = int(state["since_pass"])
-        theta, shift, program_every = (int(value) for value in state["settings"])
-        self.settings = Settings(theta=theta, shift=shift, program_every=program_every)
-        for name, value in zip(COUNTERS, state["counters"], strict=True):
-            setattr(self, name, int(value))
-        if self.ledger is not None:
-            fields = [field.name for field in dataclasses.fields(Ledger)]
-            self.ledger = Ledger(**{name: np.array(state[f"ledger_{name}"]) for name in fields})
+        where = "Controller.restore"
+        low, high = limits(self.design)
+        chi = state_checks.integers(where, state, "chi", self.chi.shape, (low, high))
+        bounds = {"theta": (1, high), **{name: self._bounds(name) for name in ("shift", "program_every")}}
+        settings = Settings(**state_checks.numbers(where, state, "settings", bounds))
+        self._check_power(settings.theta)
+        counts = state_checks.counters(where, state, "counters", COUNTERS)
+        ledger = None if self.ledger is None else Ledger.restored(where, state, self.chi.shape)
+        self.schedule.restore(where, state)
+        self.chi[:], self.settings, self.ledger = chi, settings, ledger
+        for name, value in counts.items():
+            setattr(self, name, value)
+
+    def _bounds(self, name: str) -> tuple[int, int]:
+        """What the register of a setting takes."""
+        register = find(self._table, name.upper())
+        return register.minimum, register.maximum
+
+    def _check_power(self, theta: int) -> None:
+        if self.design.update.threshold_power_of_two and theta & (theta - 1):
+            raise ValueError(f"Controller.threshold = {theta}: must be a power of two")
 
     def _shifts(self, ex: npt.ArrayLike, ed: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """`outer_product.shift_of` for many vectors."""

@@ -247,7 +247,8 @@ class Design(Section):
     """One tile controller and the analog tile it drives."""
 
     name: str = "tile"
-    """Name of the generated top and its folder: a Verilog identifier, dashes allowed (they become underscores)."""
+    """Name of the generated top and its folder: a Verilog identifier, dashes allowed (they become underscores).
+    It has a letter, no two dashes or underscores in a row, and none at its end."""
     scheme: str = choice("mp", *SCHEMES)
     """Row of the scheme table (`schemes.py`)."""
     profile: str = choice("fpga", "fpga", "asic")
@@ -277,6 +278,8 @@ class Design(Section):
         identifier = self.name.replace("-", "_") if isinstance(self.name, str) else ""
         if not (identifier.isascii() and identifier.isidentifier() and len(identifier) <= 64):
             raise refuse("name", self.name, "must be letters, digits, - and _, not starting with a digit, at most 64")
+        if "__" in f"{identifier}_" or not any(letter.isalpha() for letter in identifier):
+            raise refuse("name", self.name, "must have a letter, no two of - and _ in a row, and neither at the end")
         if identifier in VERILOG_KEYWORDS:
             raise refuse("name", self.name, "must not be a keyword of Verilog")
         threshold, limit = self.update.threshold, 2 ** (self.formats.accumulator - 1) - 1
@@ -290,6 +293,9 @@ class Design(Section):
         if self.verified != (self.array.pair == "one-sided"):
             bound = "must be one-sided where weights are programmed by write-verify, and nowhere else"
             raise refuse("array.pair", self.array.pair, f"{bound} (scheme {self.scheme})")
+        if self.transfer.memory == "last" and not self.dynamic_reference:
+            bound = "must be leak without a dynamic reference (scheme, transfer.reference)"
+            raise refuse("transfer.memory", self.transfer.memory, bound)
         if self.verified:
             self._check_verify()
         if self.pulsed:

@@ -25,13 +25,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from crosstrain_model import state_checks
 from crosstrain_model.accumulator import Ledger
 from crosstrain_model.design import Design
 from crosstrain_model.port import ArrayId
 from crosstrain_model.pulse import phase_counts
 from crosstrain_model.pulse_train import Train, draw, slots_of
-from crosstrain_model.random_streams import Stream, seed_words
-from crosstrain_model.registers import find, register_table
+from crosstrain_model.random_streams import Stream, restored_words, seed_words
+from crosstrain_model.registers import register_table
 from crosstrain_model.scale import Means, ScaleSettings, scale
 from crosstrain_model.sweep import Sweep, SweepSettings
 from crosstrain_model.threshold import theta_limit
@@ -209,16 +210,15 @@ class GradientController:
         Raises ValueError for what the register would refuse, or for one that the design has not; then nothing has
         changed.
         """
-        present = {register.name.lower() for register in self._table} & REGISTERS.keys()
+        present = [name for name in REGISTERS if self._bounds(name)]
         for name, value in registers.items():
-            if name not in present:
+            bounds = self._bounds(name) if name in REGISTERS else None
+            if bounds is None:
                 raise ValueError(f"GradientController.{name}: is no register of this design ({', '.join(present)})")
-            register = find(self._table, name.upper())
-            low, high = (1, theta_limit(self.design)) if name == "threshold" else (register.minimum, register.maximum)
-            if not low <= value <= high:
-                raise ValueError(f"GradientController.{name} = {value}: must be {low}..{high}")
-            if name == "threshold" and self.design.update.threshold_power_of_two and value & (value - 1):
-                raise ValueError(f"GradientController.threshold = {value}: must be a power of two")
+            if not bounds[0] <= value <= bounds[1]:
+                raise ValueError(f"GradientController.{name} = {value}: must be {bounds[0]}..{bounds[1]}")
+            if name == "threshold":
+                self._check_power(value)
         self.settings = self.settings.changed(registers)
         self.sweep.settings = self.settings.sweep
 
@@ -296,22 +296,35 @@ class GradientController:
 
     def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
         """Continue from `state()` of an equal controller, to the same bits."""
-        self.settings = self.settings.changed(
-            {name: int(value) for name, value in zip(REGISTERS, state["settings"], strict=True)}
-        )
-        self.sweep.settings = self.settings.sweep
-        for name, value in zip(OWN_COUNTERS, state["counters"], strict=True):
-            setattr(self, name, int(value))
-        m_x, e_x, m_d, e_d = (int(value) for value in state["means"])
-        self.means = Means(m_x=m_x, e_x=e_x, m_d=m_d, e_d=e_d)
-        for name, stream in (("rows", self.rows), ("columns", self.columns)):
-            stream.state = [int(word) for word in state[name]]
+        where, fixed = "GradientController.restore", dict(zip(REGISTERS, self.settings.numbers(), strict=True))
+        bounds = {name: self._bounds(name) or (value, value) for name, value in fixed.items()}
+        settings = state_checks.numbers(where, state, "settings", bounds)
+        self._check_power(settings["threshold"])
+        counts = state_checks.counters(where, state, "counters", OWN_COUNTERS)
+        means = Means.restored(where, state)
+        words = {name: restored_words(where, state, name, self.design) for name in ("rows", "columns")}
+        ledger = self.ledger
+        if ledger is not None:
+            ledger = Ledger.restored(where, state, ledger.initial.shape)
         self.sweep.restore(state)
         if self.transfer is not None:
             self.transfer.restore(state)
-        if self.ledger is not None:
-            fields = [field.name for field in dataclasses.fields(Ledger)]
-            self.ledger = Ledger(**{name: np.array(state[f"ledger_{name}"]) for name in fields})
+        self.settings, self.means, self.ledger = self.settings.changed(settings), means, ledger
+        self.sweep.settings = self.settings.sweep
+        self.rows.state, self.columns.state = words["rows"], words["columns"]
+        for name, value in counts.items():
+            setattr(self, name, value)
+
+    def _bounds(self, name: str) -> tuple[int, int] | None:
+        """What a register takes, the threshold theta itself; None where the design has no such register."""
+        found = [register for register in self._table if register.name == name.upper()]
+        if not found:
+            return None
+        return (1, theta_limit(self.design)) if name == "threshold" else (found[0].minimum, found[0].maximum)
+
+    def _check_power(self, theta: int) -> None:
+        if self.design.update.threshold_power_of_two and theta & (theta - 1):
+            raise ValueError(f"GradientController.threshold = {theta}: must be a power of two")
 
     def _count_programs(self, programs: list[RowProgram]) -> None:
         for _, counts in programs:

@@ -38,12 +38,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from crosstrain_model import gf2
+from crosstrain_model import gf2, state_checks
 from crosstrain_model.design import Design
 
 STREAMS = ("rows", "columns", "choppers", "rounding")
@@ -153,6 +154,12 @@ def seed_words(design: Design, stream: str, tile: int = 0) -> list[int]:
     made = generator(design, stream)
     keys = (design.random.seed, STREAMS.index(stream), tile)
     return made.split(made.integer([_hash(*keys, word) >> 32 for word in range(made.words)]))
+
+
+def restored_words(where: str, state: Mapping[str, NDArray[Any]], name: str, design: Design) -> list[int]:
+    """The words of a stream in a checkpoint."""
+    words = state_checks.integers(where, state, name, (generator(design, name).words,), (0, _M32))
+    return [int(word) for word in words]
 
 
 class Stream:

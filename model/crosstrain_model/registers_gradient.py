@@ -12,7 +12,7 @@ from crosstrain_model.chopper import chopped, chopper_words
 from crosstrain_model.design import Design
 from crosstrain_model.random_streams import STREAMS
 from crosstrain_model.register import Field, Register
-from crosstrain_model.scale import ScaleSettings
+from crosstrain_model.scale import EXPONENT_BITS, ScaleSettings
 
 STREAM_WORDS = 4
 """Words of 32 bits that STREAM_INDEX counts per stream; an LFSR has the first alone, the others read 0."""
@@ -23,9 +23,6 @@ STATE_WINDOWS = (
     "MEAN_X", "MEAN_X_EXPONENT", "MEAN_D", "MEAN_D_EXPONENT", "SINCE_TRANSFER", "SWEEP_ROW", "SWEEP_READS", "SWEEPS",
 )  # fmt: skip
 """Windows of a single word, which hold state that a checkpoint needs."""
-
-EXPONENT_BITS = 10
-"""Bits of the exponent of a running mean, signed."""
 
 
 def cell_bits(design: Design) -> int:

@@ -50,10 +50,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from crosstrain_model import state_checks
 from crosstrain_model.design import Design
 from crosstrain_model.port import code_bits
 
@@ -63,6 +66,8 @@ RATE_SHIFT = 4
 """RATE has 8 fraction bits."""
 MANTISSA_BITS = 24
 """Bits of a mean's mantissa m."""
+EXPONENT_BITS = 10
+"""Bits of its exponent e, signed."""
 RATE_BITS, MOMENTUM_BITS, MOMENTUM_LIMIT = 16, 4, 12
 SHIFT_LIMIT = 31
 """Furthest that a mantissa is shifted to meet another: nothing is left of it."""
@@ -105,6 +110,12 @@ class Means:
     def clear(self) -> None:
         """As after reset."""
         self.m_x = self.e_x = self.m_d = self.e_d = 0
+
+    @classmethod
+    def restored(cls, where: str, state: Mapping[str, npt.NDArray[Any]]) -> Means:
+        """The means of a checkpoint."""
+        m, e = (0, (1 << MANTISSA_BITS) - 1), (-(1 << (EXPONENT_BITS - 1)), (1 << (EXPONENT_BITS - 1)) - 1)
+        return cls(**state_checks.numbers(where, state, "means", {"m_x": m, "e_x": e, "m_d": m, "e_d": e}))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

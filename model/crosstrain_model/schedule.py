@@ -18,10 +18,12 @@ A vector without visits counts too. since_pass stops at 65535. A vector's visits
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crosstrain_model import state_checks
 from crosstrain_model.design import Design
 
 SINCE_LIMIT = 2**16 - 1
@@ -71,6 +73,12 @@ class Schedule:
         """All cells are zero now."""
         self.touched[:] = False
         self.since_pass = 0
+
+    def restore(self, where: str, state: dict[str, NDArray[Any]]) -> None:
+        """Continue from a checkpoint's `touched` and `since_pass`."""
+        touched = state_checks.flags(where, state, "touched", self.touched.shape)
+        since_pass = state_checks.number(where, state, "since_pass", (0, SINCE_LIMIT))
+        self.touched[:], self.since_pass = touched, since_pass
 
     def touched_words(self) -> list[int]:
         """The touched bits as TOUCHED_DATA shows them: words of 32 rows, first row in bit 0."""

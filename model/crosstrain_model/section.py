@@ -91,3 +91,16 @@ class Section:
             raise refuse(path, value, "must be a number" if "real" in meta else "must be an integer")
         if not meta["low"] <= value <= meta["high"]:  # false for NaN too
             raise refuse(path, value, f"must be {meta['low']}..{meta['high']}")
+
+
+def first_difference(left: Section, right: Section) -> tuple[str, object, object] | None:
+    """The first field in which two sections of one class differ, by its path, with both values; None: equal."""
+    for field in dataclasses.fields(left):
+        a, b = getattr(left, field.name), getattr(right, field.name)
+        if isinstance(a, Section):
+            found = first_difference(a, b)
+            if found is not None:
+                return found
+        elif a != b:
+            return left.path(field.name), a, b
+    return None

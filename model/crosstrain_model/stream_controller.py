@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model import threshold, update_stream, weight_copy
+from crosstrain_model import state_checks, threshold, update_stream, weight_copy
 from crosstrain_model.design import Design
 from crosstrain_model.registers import find, register_table
 from crosstrain_model.schedule import Schedule
@@ -54,10 +54,9 @@ class StreamController:
         """
         own = {"threshold": "theta", "range": "limit", "base": "base"}
         for name, value in registers.items():
-            register = find(self._table, name.upper())
-            if not register.minimum <= value <= register.maximum:
-                bound = f"must be {register.minimum}..{register.maximum}"
-                raise ValueError(f"StreamController.{name} = {value}: {bound}")
+            low, high = self._bounds(name)
+            if not low <= value <= high:
+                raise ValueError(f"StreamController.{name} = {value}: must be {low}..{high}")
         for name, value in registers.items():
             if name in own:
                 setattr(self, own[name], value)
@@ -132,21 +131,24 @@ class StreamController:
 
     def restore(self, state: State) -> None:
         """Continue from `state()` of an equal controller, to the same bits."""
-        for name, mine in (("dw", self.dw), ("copy", self.copy), ("cells", self.verify.cells)):
-            if state[name].shape != mine.shape:
-                found = f"{name} has shape {state[name].shape}"
-                raise ValueError(f"StreamController.restore: {found}: must be {mine.shape}")
-            mine[...] = state[name]
-        self.schedule.touched[:] = state["touched"]
-        self.schedule.since_pass = int(state["since_pass"])
-        self.theta, self.limit, self.base, *rest = (int(value) for value in state["settings"])
-        self.verify.settings = _settings(rest)
-        values = [int(value) for value in state["counters"]]
-        for name, value in zip(COUNTERS, values, strict=False):
-            setattr(self, name, value)
-        self.verify.counts = dict(zip(VERIFY_COUNTERS, values[len(COUNTERS) :], strict=True))
+        where, design = "StreamController.restore", self.design
+        dw = state_checks.signed(where, state, "dw", self.dw.shape, design.formats.accumulator)
+        copy = state_checks.signed(where, state, "copy", self.copy.shape, design.copy_bits)
+        cells = self.verify.cells
+        cells = state_checks.integers(where, state, "cells", cells.shape, (0, (1 << design.verify.cell_bits) - 1))
+        fields = ("range", "base", *(field.name for field in dataclasses.fields(VerifySettings)))
+        bounds = {"theta": (1, threshold.theta_limit(design)), **{name: self._bounds(name) for name in fields}}
+        settings = state_checks.numbers(where, state, "settings", bounds)
+        counts = state_checks.counters(where, state, "counters", (*COUNTERS, *VERIFY_COUNTERS))
+        self.schedule.restore(where, state)
+        self.dw[:], self.copy[:], self.verify.cells[...] = dw, copy, cells
+        self.theta, self.limit, self.base = (settings.pop(name) for name in ("theta", "range", "base"))
+        self.verify.settings = VerifySettings(**settings)
+        for name in COUNTERS:
+            setattr(self, name, counts.pop(name))
+        self.verify.counts = counts
 
-
-def _settings(values: list[int]) -> VerifySettings:
-    names = [field.name for field in dataclasses.fields(VerifySettings)]
-    return VerifySettings(**dict(zip(names, values, strict=True)))
+    def _bounds(self, name: str) -> tuple[int, int]:
+        """What the register of a setting takes."""
+        register = find(self._table, name.upper())
+        return register.minimum, register.maximum

@@ -18,6 +18,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+from crosstrain_model import state_checks
 from crosstrain_model.design import Design
 from crosstrain_model.outer_product import limits
 from crosstrain_model.stream_controller import StreamController
@@ -154,7 +155,7 @@ class VerifiedTile:
         for part, owner in (("controller", self.controller), ("array", self.array)):
             prefix = f"{part}."
             owner.restore({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})
-        self.calibrated = bool(state["calibrated"])
+        self.calibrated = bool(state_checks.flags("tile", state, "calibrated", ()))
 
 
 def programmed(controller: StreamController, array: Row) -> Programmed:

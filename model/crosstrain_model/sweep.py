@@ -37,6 +37,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crosstrain_model import state_checks
 from crosstrain_model.chopper import Chopper, chopped
 from crosstrain_model.design import Design
 
@@ -173,6 +174,10 @@ class Sweep:
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Continue from `state()` of a sweep of an equal design, to the same bits."""
-        numbers = [int(value) for value in state["sweep"]]
-        self.since, self.row, self.reads_in_period, self.sweeps, self.vectors, self.transfers = numbers
+        counted = (0, LIMIT)
+        bounds = {"since": counted, "row": (0, self.design.array.rows - 1), "reads_in_period": counted}
+        bounds |= {"sweeps": counted, "vectors": state_checks.COUNTER, "transfers": state_checks.COUNTER}
+        values = state_checks.numbers("Sweep.restore", state, "sweep", bounds)
         self.chopper.restore(state)
+        for name, value in values.items():
+            setattr(self, name, value)

@@ -39,7 +39,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model import reference, threshold
+from crosstrain_model import reference, state_checks, threshold
 from crosstrain_model.accumulator import Ledger, accumulate
 from crosstrain_model.design import Design
 from crosstrain_model.registers_gradient import MEMORIES
@@ -174,8 +174,7 @@ class TransferState:
         memory = self.memories().get(MEMORIES[select])
         if memory is None:
             return
-        bits = self.design.formats.accumulator if select == 0 else reference.reference_bits(self.design)
-        half = 1 << (bits - 1)
+        half = 1 << (self._bits(MEMORIES[select]) - 1)
         kept = ((value + half) & (2 * half - 1)) - half
         if ledger is not None and select == 0:
             ledger.written((row, column), memory[row, column], kept)
@@ -192,10 +191,20 @@ class TransferState:
 
     def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
         """Continue from `state()` of an equal design."""
-        for name, count in zip(COUNTERS, state["transfer"], strict=True):
-            setattr(self, name, int(count))
+        where = "TransferState.restore"
+        counts = state_checks.counters(where, state, "transfer", COUNTERS)
+        taken = {
+            name: state_checks.signed(where, state, name.lower(), memory.shape, self._bits(name))
+            for name, memory in self.memories().items()
+        }
         for name, memory in self.memories().items():
-            memory[:] = state[name.lower()]
+            memory[:] = taken[name]
+        for name, count in counts.items():
+            setattr(self, name, count)
+
+    def _bits(self, memory: str) -> int:
+        """Bits of a word of a memory."""
+        return self.design.formats.accumulator if memory == MEMORIES[0] else reference.reference_bits(self.design)
 
 
 def visit_row(

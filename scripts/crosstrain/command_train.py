@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crosstrain.design_check import check_design
 from crosstrain.options import add_command, path
+from crosstrain_model.section import first_difference, show
 
 if TYPE_CHECKING:
     from crosstrain_model.training.folder import RunFolder
@@ -97,8 +98,11 @@ def _request(args: argparse.Namespace) -> tuple[Plan, RunFolder | None]:
     if folder is None:
         raise RunError("--resume needs the folder of the run: -o RUN")
     design, stored = folder.read_request()
-    if design != args.design:
-        raise RunError(f"{folder.path}: was started with another design than {args.source} (see design.toml there)")
+    differs = first_difference(design, args.design)
+    if differs is not None:
+        name, there, here = differs[0], *map(show, differs[1:])
+        told = f"was started with another design than {args.source}"
+        raise RunError(f"{folder.path}: {told}: {name} = {there}, not {here}")
     for name, value in asked.items():
         if not (name == "epochs" and stored.extendable) and value != getattr(stored, name):
             raise RunError(f"{folder.path}: was started with {name} = {getattr(stored, name)}, not {value}")

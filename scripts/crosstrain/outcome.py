@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from types import FrameType
 
@@ -35,6 +36,8 @@ def guarded(work: Callable[[], int], *, verbose: bool) -> int:
     """The exit status of `work`, or of the way in which it ended; `verbose` shows every traceback."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  closed by the caller's shell: >&-
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    # Amaranth's complaint about parts that are not used, as none is when building the hardware is cut short.
+    warnings.filterwarnings("ignore", message=r"(?s).* created but never used\Z")
     restore = _catch_sigterm()
     try:
         try:

@@ -9,6 +9,7 @@ import pytest
 from crosstrain_model.cost import accumulator_memory_bits, cycles_per_vector
 from crosstrain_model.design import Array, Bus, Converters, Design, Device, Formats, Pulse, Update
 from crosstrain_model.design_file import section_types
+from crosstrain_model.design_gradient import Transfer
 from crosstrain_model.keywords import VERILOG_KEYWORDS
 
 BOUNDED = [
@@ -111,7 +112,24 @@ def test_names_that_no_tool_takes(name):
     )
 
 
-@pytest.mark.parametrize("name", ["mp-8", "a" * 64, "_", "Module"])
+@pytest.mark.parametrize("name", ["my-", "my--tile", "my-_tile", "a__b", "-", "_", "_8", "--", "__a"])
+def test_names_that_generated_modules_cannot_have(name):
+    bound = "must have a letter, no two of - and _ in a row, and neither at the end"
+    assert refusal(Design, name=name) == f'name = "{name}": {bound}'
+
+
+def test_a_memory_of_a_reference_that_is_not_there():
+    bound = "must be leak without a dynamic reference (scheme, transfer.reference)"
+    for scheme, reference in (("mp", "scheme"), ("ttv2", "scheme"), ("agad", "static"), ("sgd", "dynamic")):
+        values = {"scheme": scheme, "transfer": Transfer(memory="last", reference=reference)}
+        values["formats"] = Formats(fraction=4)
+        assert refusal(Design, **values) == f'transfer.memory = "last": {bound}'
+    for scheme, reference in (("agad", "scheme"), ("ttv2", "dynamic"), ("ttv2", "both")):
+        transfer = Transfer(memory="last", reference=reference)
+        assert Design(scheme=scheme, formats=Formats(fraction=4), transfer=transfer).dynamic_reference
+
+
+@pytest.mark.parametrize("name", ["mp-8", "a" * 64, "_a", "Module"])
 def test_names_that_become_modules(name):
     assert re.fullmatch(r"[A-Za-z_]\w*", Design(name=name).top)
 

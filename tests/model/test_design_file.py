@@ -48,7 +48,7 @@ def values_of(field):
         return st.floats(meta["low"], meta["high"]) | st.integers(-(-meta["low"] // 1), int(meta["high"]))
     if "low" in meta:
         return st.integers(meta["low"], meta["high"])
-    return st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,30}-1", fullmatch=True)  # no keyword ends so
+    return st.from_regex(r"_?[A-Za-z][A-Za-z0-9]{0,15}([_-][A-Za-z0-9]{1,15})?-1", fullmatch=True)  # no keyword ends so
 
 
 def sections(cls, **fixed):
@@ -68,6 +68,9 @@ def designs(draw) -> Design:
     limit = draw(st.integers(1, 2**28 - 1))
     scheme = draw(st.sampled_from(sorted(set(SCHEMES) - {"wu"})))
     pulsed = scheme != "mp"
+    reference = draw(st.sampled_from(["scheme", "none", "static", "dynamic", "both"]))
+    subtracted = SCHEMES[scheme].reference if reference == "scheme" else reference
+    dynamic = SCHEMES[scheme].source == "read" and subtracted in ("dynamic", "both")
     pairs = st.just("single") if pulsed else st.sampled_from(["single", "push-pull", "set-only"])
     wiring = {"pair": pairs, "read": st.just("parallel")}
     parts = {
@@ -88,7 +91,12 @@ def designs(draw) -> Design:
         ),
         "bus": sections(Bus, stream_codes=st.sampled_from([0, *codes])),
         "train": sections(Train, width=st.integers(1, limit)),
-        "transfer": sections(Transfer, column_chopper=st.just("none")),
+        "transfer": sections(
+            Transfer,
+            column_chopper=st.just("none"),
+            reference=st.just(reference),
+            memory=st.sampled_from(["leak", "last"]) if dynamic else st.just("leak"),
+        ),
         **{
             name: sections(section_types()[name])
             for name in ("random", "device", "gradient_device", "converters", "verify", "rram")
@@ -128,7 +136,8 @@ def test_overrides_reach_every_field(design, data):
 def test_every_field_counts_in_the_hash_and_the_right_ones_in_the_hardware_hash():
     plain = load_design("mp-64")
     one_sided = ["scheme=wu", "array.pair=one-sided", "update.max_pulses=1"]
-    bases = {"array.read": load_design("mp-64", one_sided)}
+    dynamic = load_design("mp-64", ["scheme=agad", "formats.fraction=4"])
+    bases = {"array.read": load_design("mp-64", one_sided), "transfer.memory": dynamic}
     changes = {
         "name": "mp_64b",
         "profile": "asic",

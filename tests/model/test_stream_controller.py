@@ -157,5 +157,5 @@ def test_registers_are_bounded_and_known():
     assert controller.verify.settings.cycles == 2
     with pytest.raises(KeyError):
         controller.configure(nonsense=1)
-    with pytest.raises(ValueError, match="cells has shape"):
+    with pytest.raises(ValueError, match="cells: must be integers of shape"):
         controller.restore(StreamController(design(verify=Verify(cell_bits=0))).state())

@@ -117,6 +117,35 @@ def test_signals_leave_nothing_half_written(tmp_path, number, status, line):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("ending", "status", "last"),
+    [
+        ("os.kill(os.getpid(), signal.SIGINT)", 130, "interrupted"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", 143, "terminated"),
+        ("raise ValueError('a mistake')", 3, "internal error: ValueError: a mistake"),
+    ],
+)
+def test_hardware_half_built_is_not_complained_about(ending, status, last):
+    program = (
+        "import os, signal, sys, types\n"
+        "from amaranth.hdl import Elaboratable\n"
+        "from crosstrain import cli\n"
+        "from crosstrain.options import add_command\n"
+        "def run(args):\n"
+        "    parts = [Elaboratable(), Elaboratable()]\n"
+        f"    {ending}\n"
+        "module = types.ModuleType('crosstrain.command_build')\n"
+        "module.add = lambda subparsers: add_command(subparsers, 'build', help='build', design=False)\n"
+        "module.run = run\n"
+        "sys.modules[module.__name__] = module; cli.command_names = lambda: ['build']\n"
+        "sys.exit(cli.main(['build']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (status, f"crosstrain: {last}")
+    assert "Elaboratable" not in done.stderr.replace("parts = [Elaboratable(), Elaboratable()]", "")
+    assert "never used" not in done.stderr
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_leaves(unbuffered):
     read, write = os.pipe()

@@ -81,7 +81,7 @@ def _read(folder: RunFolder) -> Arrays:
 def _history(folder: RunFolder, arrays: Arrays) -> History:
     try:
         return History.from_arrays({n.removeprefix("history."): a for n, a in arrays.items()})
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise RunError(f"{folder.checkpoint}: holds no run: {error}") from error
 
 

@@ -2,7 +2,7 @@
 
     design.toml              the design as resolved
     plan.json                the training plan
-    checkpoint.safetensors   the whole state, replaced atomically; arrays and nothing to execute
+    checkpoint.safetensors   the whole state, replaced atomically; arrays and nothing to execute, with their digest
     result.json              figures of the finished run
     curves.png               learning curves and pulse counts
 """
@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -25,6 +26,19 @@ from crosstrain_model.files import FileError, check_replaceable, write_bytes_ato
 from crosstrain_model.training.plan import Plan
 
 Arrays = dict[str, npt.NDArray[np.generic]]
+
+DIGEST = "digest"
+"""Name under which a checkpoint holds the digest of everything else in it, 32 bytes."""
+
+
+def digest_of_arrays(arrays: Arrays) -> npt.NDArray[np.uint8]:
+    """SHA-256 over names, types, shapes and content, names in order."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(json.dumps([name, array.dtype.str, list(arrays[name].shape)]).encode())
+        digest.update(array.data.cast("B") if array.size else b"")
+    return np.frombuffer(digest.digest(), np.uint8)
 
 
 class RunError(UserError):
@@ -94,15 +108,20 @@ class RunFolder:
 
     def write_checkpoint(self, arrays: Arrays) -> None:
         """Replace the checkpoint by `arrays`, or leave the old one whole."""
-        write_bytes_atomic(self.checkpoint, save({name: np.asarray(a, order="C") for name, a in arrays.items()}))
+        content = {name: np.asarray(a, order="C") for name, a in arrays.items()}
+        write_bytes_atomic(self.checkpoint, save({**content, DIGEST: digest_of_arrays(content)}))
 
     def read_checkpoint(self) -> Arrays | None:
-        """The arrays of the last checkpoint; None where none was written yet."""
+        """The arrays of the last checkpoint, whole by their digest; None where none was written yet."""
         try:
-            return dict(load(self.checkpoint.read_bytes()))
+            arrays: Arrays = dict(load(self.checkpoint.read_bytes()))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise FileError(self.checkpoint, error) from error
-        except SafetensorError as error:
-            raise RunError(f"{self.checkpoint}: is no checkpoint: {error}") from error
+        except (SafetensorError, LookupError, TypeError, ValueError) as error:
+            raise RunError(f"{self.checkpoint}: is no checkpoint: {error}".split("\n")[0]) from error
+        kept = arrays.pop(DIGEST, None)
+        if kept is None or not np.array_equal(kept, digest_of_arrays(arrays)):
+            raise RunError(f"{self.checkpoint}: is damaged: its content does not have the digest stored with it")
+        return arrays

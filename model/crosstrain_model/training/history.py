@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from crosstrain_model import state_checks
 from crosstrain_model.tile import Programmed
 
 
@@ -55,13 +56,13 @@ class History:
     @classmethod
     def from_arrays(cls, arrays: dict[str, npt.NDArray[np.generic]]) -> History:
         """The inverse of `arrays`."""
-        batches, pulses, commands, mismatches = (int(v) for v in arrays["counters"])
-        return cls(
-            batches=batches,
-            pulses=pulses,
-            commands=commands,
-            mismatches=mismatches,
-            seconds=float(arrays["seconds"][0]),
-            rows=[[float(v) for v in row] for row in arrays["rows"]],
-            digests=[np.asarray(row, dtype=np.uint64) for row in arrays["digests"]],
-        )
+        where = "history"
+        counted = state_checks.counters(where, arrays, "counters", ("batches", "pulses", "commands", "mismatches"))
+        rows = arrays.get("rows", np.zeros(0))
+        rows = state_checks.reals(where, arrays, "rows", (len(np.atleast_1d(rows)), len(cls.COLUMNS)))
+        digests = arrays.get("digests", np.zeros(0))
+        if digests.ndim != 2 or digests.dtype != np.uint64 or len(digests) != counted["batches"]:
+            wanted = f"must be uint64, a row for each of {counted['batches']} batches"
+            raise ValueError(f"{where} digests: {wanted}, not {digests.dtype} of shape {digests.shape}")
+        (seconds,) = state_checks.reals(where, arrays, "seconds", (1,)).tolist()
+        return cls(**counted, seconds=seconds, rows=rows.tolist(), digests=list(digests.astype(np.uint64)))

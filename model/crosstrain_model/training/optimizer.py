@@ -29,6 +29,9 @@ from crosstrain_model.training.plan import Plan
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
+ADAM = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW remembers of a parameter."""
+
 
 def check_optimizer(design: Design, plan: Plan) -> None:
     """Refuse what tiles cannot do: those that make outer products of x and d know a rate and nothing else."""
@@ -112,9 +115,21 @@ def optimizer_arrays(optimizer: torch.optim.Optimizer) -> Arrays:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-    """Continue from `optimizer_arrays`."""
+    """Continue from `optimizer_arrays`; raises ValueError for what this optimiser does not remember."""
     state: dict[int, dict[str, torch.Tensor]] = {}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    adam = isinstance(optimizer, torch.optim.AdamW)
     for key, array in arrays.items():
-        parameter, _, name = key.partition(".")
-        state.setdefault(int(parameter), {})[name] = torch.from_numpy(np.array(array))
+        number, _, name = key.partition(".")
+        place = int(number)
+        if not (adam and 0 <= place < len(parameters) and name in ADAM):
+            raise ValueError(f"optimizer {key}: the optimizer of this run has nothing of that name")
+        shape = () if name == "step" else tuple(parameters[place].shape)
+        if array.shape != shape or array.dtype != np.float32:
+            told = f"must be float32 of shape {shape}"
+            raise ValueError(f"optimizer {key}: {told}, not {array.dtype} of shape {array.shape}")
+        state.setdefault(place, {})[name] = torch.from_numpy(np.array(array))
+    for place, kept in state.items():
+        if missing := [name for name in ADAM if name not in kept]:
+            raise ValueError(f"optimizer {place}.{missing[0]}: is missing")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -171,12 +171,15 @@ class Run:
             self.history = History.from_arrays(_under(arrays, "history."))
             for side, learner in (("golden", self.golden), ("tiles", self.tiles)):
                 tensors = {n: torch.from_numpy(np.array(a)) for n, a in _under(arrays, f"{side}.").items()}
+                for name, own in learner.network.state_dict().items():
+                    if name in tensors and tensors[name].dtype != own.dtype:  # torch would convert it
+                        raise ValueError(f"{side}.{name}: must be {own.dtype}, not {tensors[name].dtype}")
                 learner.network.load_state_dict(tensors)
                 restore_optimizer(learner.optimizer, _under(arrays, f"{side}_optimizer."))
             for layer, grid in enumerate(self.tiles.grids):
                 for k, tile in enumerate(grid.tiles):
                     tile.restore(_under(arrays, f"layer{layer}.tile{k}."))
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise RunError(f"{where}: does not fit this run: {error}".split("\n")[0]) from error
 
     def _request(self) -> npt.NDArray[np.uint8]:

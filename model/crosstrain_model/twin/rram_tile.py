@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crosstrain_model import state_checks
 from crosstrain_model.design import Design
 from crosstrain_model.twin import checks, converter, noise, rram
 from crosstrain_model.twin.rram import ONE
@@ -112,14 +113,22 @@ class RramTile:
         for name, mine in self.state().items():
             if name not in state or state[name].shape != mine.shape:
                 raise ValueError(f"RramTile.restore {name}: must be an array of shape {mine.shape}")
-        given, own = state["identity"].tolist(), [self.seed, self.tile, self.array]
+        identity = state_checks.integers("RramTile.restore", state, "identity", (3,), state_checks.TOTAL)
+        given, own = identity.tolist(), [self.seed, self.tile, self.array]
         if given != own:
             raise ValueError(f"RramTile.restore identity = {given}: must be {own} (seed, tile, array)")
-        if state["g"].min() < self.devices.low or state["g"].max() > ONE:
-            raise ValueError(f"RramTile.restore g: must be {self.devices.low}..{ONE}")
-        self.g[...], self.counters[...], self.fresh[...] = state["g"], state["counters"], state["fresh"]
-        self.open_row, self.clipped = (int(value) for value in state["open"])
-        self.full_range = float(state["full_range"])
+        where = "RramTile.restore"
+        g = state_checks.integers(where, state, "g", self.g.shape, (int(self.devices.low), ONE))
+        counters = state_checks.integers(where, state, "counters", self.counters.shape, state_checks.COUNTER)
+        fresh = state_checks.flags(where, state, "fresh", self.fresh.shape)
+        bounds = {"open_row": (-1, self.rows - 1), "clipped": state_checks.COUNTER}
+        opened = state_checks.numbers(where, state, "open", bounds)
+        full_range = float(state_checks.reals(where, state, "full_range", ()))
+        if not full_range > 0:
+            raise ValueError(f"{where} full_range = {full_range}: must be more than 0")
+        self.g[...], self.counters[...], self.fresh[...] = g, counters, fresh
+        self.open_row, self.clipped = opened["open_row"], opened["clipped"]
+        self.full_range = full_range
 
     # ---- reads ----
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crosstrain_model import state_checks
 from crosstrain_model.design import Design
 from crosstrain_model.errors import UserError
 from crosstrain_model.twin import checks
@@ -138,12 +139,16 @@ class ArrayTile(ArrayState):
         for name, mine in self.state().items():
             if name not in state or state[name].shape != mine.shape:
                 raise ValueError(f"ArrayTile.restore {name}: must be an array of shape {mine.shape}")
-        given, own = state["identity"].tolist(), [self.seed, self.tile, self.array]
+        identity = state_checks.integers("ArrayTile.restore", state, "identity", (3,), state_checks.TOTAL)
+        given, own = identity.tolist(), [self.seed, self.tile, self.array]
         if given != own:
             raise ValueError(f"ArrayTile.restore identity = {given}: must be {own} (seed, tile, array)")
-        self.conductance = state["g"]
-        self.counters[...] = state["counters"]
-        self.pulses[...] = state["pulses"]
+        counts = [
+            state_checks.integers("ArrayTile.restore", state, name, mine.shape, state_checks.COUNTER)
+            for name, mine in (("counters", self.counters), ("pulses", self.pulses))
+        ]
+        self.conductance = state_checks.signed("ArrayTile.restore", state, "g", self.g.shape, 32)
+        self.counters[...], self.pulses[...] = counts
 
     # ---- reads ----
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from crosstrain_model.design_file import load_design
 from crosstrain_model.errors import UserError
@@ -11,6 +12,7 @@ from crosstrain_model.tile import ModelTile
 from crosstrain_model.training import run as run_module
 from crosstrain_model.training.compare import compare
 from crosstrain_model.training.folder import RunError, RunFolder
+from crosstrain_model.training.optimizer import make_optimizer, optimizer_arrays, restore_optimizer
 from crosstrain_model.training.plan import Plan
 from crosstrain_model.training.run import Run
 
@@ -169,3 +171,65 @@ def test_a_foreign_checkpoint_is_no_run(tmp_path, design):
     folder.write_checkpoint({"weights": np.zeros(3)})
     with pytest.raises(RunError, match=r"b/checkpoint\.safetensors: holds no run"):
         compare(RunFolder(tmp_path / "a"), folder)
+
+
+def test_a_flipped_byte_is_found_wherever_it_is(tmp_path, design):
+    folder = RunFolder(tmp_path / "a")
+    (tmp_path / "a").mkdir()
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array(7), "c": np.zeros((0, 3), np.uint64)}
+    folder.write_checkpoint(arrays)
+    assert differing(arrays, folder.read_checkpoint()) == []
+    whole = folder.checkpoint.read_bytes()
+    for place in range(len(whole)):
+        content = bytearray(whole)
+        content[place] ^= 1 << place % 8
+        if bytes(content[place : place + 1]).isspace() and whole[place : place + 1].isspace():
+            continue  # padding of the header stays padding
+        folder.checkpoint.write_bytes(content)
+        with pytest.raises(RunError, match=r"a/checkpoint\.safetensors: is (damaged|no checkpoint): ") as caught:
+            folder.read_checkpoint()
+        assert "\n" not in str(caught.value)
+
+
+def damaged(array):
+    """An array as no run writes it."""
+    yield np.array(np.nan)
+    yield np.full(array.shape, np.nan)
+    yield np.zeros(0, array.dtype)
+    yield np.zeros((), array.dtype) if array.shape else np.zeros(1, array.dtype)
+    yield np.zeros((3, *array.shape), array.dtype)
+
+
+def test_arrays_that_do_not_fit_are_named(tmp_path, design):
+    run = finished(tmp_path / "a", design)
+    arrays = run.arrays()
+    for name, array in arrays.items():
+        for other in [None, *damaged(array)]:
+            changed = {**arrays, name: other} if other is not None else {n: a for n, a in arrays.items() if n != name}
+            with pytest.raises(RunError, match=r"a/checkpoint\.safetensors: ") as caught:
+                run.restore(changed)
+            assert "\n" not in str(caught.value), name
+    run.restore(arrays)
+    assert differing(arrays, run.arrays()) == []
+
+
+def test_an_optimizer_takes_what_it_remembers():
+    plan = Plan(optimizer="adamw", seed=1)
+    network = torch.nn.Linear(3, 2)
+    optimizer = make_optimizer(network, plan)
+    network(torch.ones(3)).sum().backward()
+    optimizer.step()
+    arrays = optimizer_arrays(optimizer)
+    restore_optimizer(optimizer, arrays)
+    assert differing(arrays, optimizer_arrays(optimizer)) == []
+    for name, array in arrays.items():
+        for other in [None, *damaged(array)]:
+            if other is not None and other.shape == array.shape and other.dtype == array.dtype:
+                continue
+            changed = {**arrays, name: other} if other is not None else {n: a for n, a in arrays.items() if n != name}
+            with pytest.raises(ValueError, match="^optimizer "):
+                restore_optimizer(optimizer, changed)
+    plain = make_optimizer(network, Plan())
+    for name in ("0.step", "9.step", "0.momentum"):
+        with pytest.raises(ValueError, match="has nothing of that name"):
+            restore_optimizer(plain if name == "0.step" else optimizer, {name: np.zeros((), np.float32)})
