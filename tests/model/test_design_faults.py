@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crosstrain_model.design import Design
-from crosstrain_model.design_file import DesignError, load_design
+from crosstrain_model.design_file import DesignError, load_design, preset_names
 
 
 def refusal(source, overrides=()) -> str:
@@ -91,8 +91,8 @@ def test_a_byte_order_mark_and_the_ends_of_windows_lines_are_fine(tmp_path, monk
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("mp-9", "mp-9: no such preset or file; nearest preset is mp-8 (of 15)"),
-        ("MP512", "MP512: no such preset or file; nearest preset is mp-512 (of 15)"),
+        ("mp-9", f"mp-9: no such preset or file; nearest preset is mp-8 (of {len(preset_names())})"),
+        ("MP512", f"MP512: no such preset or file; nearest preset is mp-512 (of {len(preset_names())})"),
         ("", ": no such preset or file; nearest preset is "),
         ("nothing.toml", "nothing.toml: No such file or directory"),
         ("no/where", "no/where: No such file or directory"),
