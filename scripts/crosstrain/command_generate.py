@@ -10,7 +10,6 @@ from typing import Any
 from crosstrain.design_check import check_design
 from crosstrain.options import add_command, path
 from crosstrain_model.section import one_line
-from crosstrain_model.transfer import advice
 
 FOLDER = "build"
 """Where folders go when nothing is said."""
@@ -38,6 +37,7 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the folder and say what is in it; the result holds `folder`, `files`, `ports` and the bits of state."""
     from crosstrain_hdl.generate import MANIFEST, write
+    from crosstrain_model.transfer import advice
 
     check_design(args)
     warnings = [text for text in (advice(args.design),) if text]
