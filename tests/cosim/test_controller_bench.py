@@ -22,7 +22,7 @@ def test_on_icarus(mp8):
 
 
 def test_on_verilator(designs):
-    result = run(designs["odd"], "verilator")
+    result = run(designs["one"], "verilator")
     assert result.ok, result.messages
 
 

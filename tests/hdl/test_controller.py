@@ -251,7 +251,7 @@ def full_tile(bench, model, value):
     model.load(chi)
 
 
-@pytest.mark.parametrize("after", [3, 40, 77, 160])
+@pytest.mark.parametrize("after", [3, 77])
 def test_an_abort_loses_nothing(after):
     bench, model = ready("13x7", seed=after)
     driver = bench.driver
@@ -332,8 +332,8 @@ def power_up_state(design):
     return bench.driver.state()
 
 
-@pytest.mark.parametrize("after", [5, 90])
-def test_reset_in_mid_run_is_power_up_plus_clear(after):
+def test_reset_in_mid_run_is_power_up_plus_clear():
+    after = 90
     bench, model = ready("13x7", seed=after)
     driver = bench.driver
     both(bench, model, vectors(bench.design, 2, 1))
