@@ -1,6 +1,7 @@
 """Shapes walked out of torch modules are those that the mapper has by name."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from crosstrain_model.errors import UserError
 from crosstrain_model.mapper import LayerShape
 from crosstrain_model.mapper_networks import network_shapes
+from crosstrain_model.training.network import NETWORKS, GoldenLayers
 from crosstrain_model.training.shapes import walk
 
 
@@ -16,29 +18,13 @@ def nameless(shapes: list[LayerShape]) -> list[LayerShape]:
     return [dataclasses.replace(shape, name="") for shape in shapes]
 
 
-def lenet() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 12, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(192, 10),
-    )  # fmt: skip
+@pytest.mark.parametrize("name", ["lenet-wu", "vgg8", "resnet18"])
+def test_the_mapper_has_the_networks_that_are_trained(name):
+    """The mapper's list needs no torch; here it is held to the one definition of the network."""
+    network = NETWORKS[name]
+    built = network.build(GoldenLayers(), math.prod(network.image), 10)
+    assert nameless(walk(built, network.image)) == nameless(network_shapes(name))
 
-
-def vgg8() -> nn.Sequential:
-    layers: list[nn.Module] = []
-    channels = 3
-    for outputs in (32, 64, 128):
-        for _ in range(2):
-            layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
-            channels = outputs
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(2048, 128), nn.ReLU(), nn.Linear(128, 10))
-
-
-@pytest.mark.parametrize(
-    ("name", "network", "image"), [("lenet-wu", lenet(), (1, 28, 28)), ("vgg8", vgg8(), (3, 32, 32))]
-)
-def test_walked_shapes_are_the_named_ones(name, network, image):
-    assert nameless(walk(network, image)) == nameless(network_shapes(name))
 
 
 class Block(nn.Module):
@@ -71,8 +57,8 @@ def test_layers_come_in_the_order_in_which_they_work():
 
 def test_a_network_without_storage_is_walked_too():
     with torch.device("meta"):
-        network = vgg8()
-    assert walk(network, (3, 32, 32)) == walk(vgg8(), (3, 32, 32))
+        network = Block()
+    assert walk(network, (64, 8, 8)) == walk(Block(), (64, 8, 8))
 
 
 def test_grouped_convolutions_are_refused():
