@@ -78,9 +78,6 @@ class RtlStreamTile(Lockstep):
         read = np.array(self.driver.forward(codes.tolist()))
         return read[0::2] - read[1::2]
 
-    def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
-        raise NotImplementedError("one-sided pairs have no transposed read: the host has the weights")
-
     def read_copy(self) -> None:
         """The copy, read out of the array, to both sides."""
         copy = read_out(self.array, limit=self.model.limit)

@@ -123,12 +123,6 @@ class VerifiedTile:
     def forward(self, codes: Ints, outputs: int | None = None) -> Ints:
         return read_signed(self.array, codes, outputs)
 
-    def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
-        raise NotImplementedError("one-sided pairs have no transposed read: the host has the weights")
-
-    def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
-        raise NotImplementedError("changes come over the update stream, not as outer products")
-
     def read_copy(self) -> None:
         """The copy of the rule above."""
         self.controller.load(copy=read_out(self.array, limit=self.controller.limit))

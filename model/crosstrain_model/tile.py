@@ -40,7 +40,7 @@ class Programmed:
 
 
 class Tile(Protocol):
-    """One tile: `rows` x `columns` weights that are read, accumulated into and programmed."""
+    """One tile: `rows` x `columns` weights that are read, changed and programmed; what all schemes share."""
 
     array: Any
     """The twin of the weights' array: `ArrayTile`, or `RramTile` of one-sided pairs."""
@@ -59,12 +59,6 @@ class Tile(Protocol):
         columns alone.  The codes are those of the whole read.
         """
 
-    def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
-        """Error codes (vectors, columns) to ADC codes (vectors, rows), by a transposed read; fewer as above."""
-
-    def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
-        """Add vectors x (vectors, rows), d (vectors, columns) with their exponents to the accumulators, in order."""
-
     def program(self) -> Programmed:
         """The end of a batch: one program pass over the tile, pulses to the array for every accumulator past the
         threshold; with in-memory gradients, what the batch did."""
@@ -74,6 +68,16 @@ class Tile(Protocol):
 
     def restore(self, state: State) -> None:
         """Continue from `state()` of an equal tile, to the same bits."""
+
+
+class VectorTile(Tile, Protocol):
+    """A tile that is given vectors, and makes its changes of them."""
+
+    def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
+        """Error codes (vectors, columns) to ADC codes (vectors, rows), by a transposed read; fewer as in `forward`."""
+
+    def accumulate(self, x: Ints, ex: Ints, d: Ints, ed: Ints) -> None:
+        """Add vectors x (vectors, rows), d (vectors, columns) with their exponents to the accumulators, in order."""
 
 
 class StreamTile(Tile, Protocol):

@@ -20,7 +20,7 @@ PAPER = {
 
 
 def wu(rows: int, *more: str) -> Design:
-    return load_design("mp-64", ["array.pair=push-pull", "array.columns=32", f"array.rows={rows}", *more])
+    return load_design("wu-256x64" if rows == 256 else "wu-64", [f"array.rows={rows}", *more])
 
 
 def mapped(name: str) -> Mapping:

@@ -6,7 +6,7 @@ import pytest
 
 from crosstrain.cli import main
 
-WU = ["mp-64", "--set", "array.pair=push-pull", "--set", "array.columns=32"]
+WU = ["wu-64"]
 
 
 def test_lenet(tmp_path, capsys):
@@ -25,7 +25,7 @@ def test_lenet(tmp_path, capsys):
     ]
     told = json.loads((tmp_path / "r.json").read_text())
     assert list(told)[:5] == ["command", "version", "design", "design_hash", "ok"]
-    assert (told["command"], told["design"], told["ok"], told["network"]) == ("map", "mp-64", True, "lenet-wu")
+    assert (told["command"], told["design"], told["ok"], told["network"]) == ("map", "wu-64", True, "lenet-wu")
     assert told["layers"][1] == {
         "name": "conv2", "rows": 100, "columns": 12, "weights": 1200, "devices": 2400, "row_tiles": 2,
         "column_tiles": 1, "crossbars": 2, "positions": 64, "operations": 128,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.design import Design
-from crosstrain_model.tile import Programmed, StreamTile, Tile
+from crosstrain_model.tile import Programmed, StreamTile, Tile, VectorTile
 from crosstrain_model.training.converters import (
     COMPILED,
     Codes,
@@ -129,14 +129,15 @@ class TileGrid:
         codes, exponents = self.error_codes(d)
         total = np.zeros((len(codes), self.inputs), dtype=np.int64)
         for tile, rows, columns in self.blocks():
-            total[:, rows] += tile.backward(codes[:, columns], rows.stop - rows.start)
+            total[:, rows] += cast(VectorTile, tile).backward(codes[:, columns], rows.stop - rows.start)
         unit = self.tiles[0].array.backward_converter.lsb * self.scale
         return _results(total, codes, exponents, unit), codes, exponents
 
     def accumulate(self, x: Codes, ex: Exponents, d: Codes, ed: Exponents) -> None:
         """Hand a batch of outer products to every tile."""
         for tile, rows, columns in self.blocks():
-            tile.accumulate(_padded(x[:, rows], self.rows), ex, _padded(d[:, columns], self.columns), ed)
+            given = (_padded(x[:, rows], self.rows), ex, _padded(d[:, columns], self.columns), ed)
+            cast(VectorTile, tile).accumulate(*given)
 
     def update(self, delta: Floats) -> None:
         """Hand changes of weights, real (inputs, outputs), to the tiles of a stream scheme, rounded to their unit."""
