@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from common import report
 
-from crosstrain_model.design import Array, Design, Device
+from crosstrain_model.design import Array, Design
+from crosstrain_model.design_device import Device
 from crosstrain_model.twin import ArrayTile
 
 SLOTS = 31

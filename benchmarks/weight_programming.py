@@ -29,7 +29,8 @@ import numpy as np
 from common import reduced, report
 
 from crosstrain.command_train import tile_factory
-from crosstrain_model.design import Array, Converters, Design, Device, Formats, GradientDevice, Update
+from crosstrain_model.design import Array, Design, Formats, Update
+from crosstrain_model.design_device import Converters, Device, GradientDevice
 from crosstrain_model.design_gradient import Train, Transfer
 from crosstrain_model.files import write_bytes_atomic, write_text_atomic
 from crosstrain_model.gradient_batch import run_closed

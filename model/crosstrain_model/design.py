@@ -12,12 +12,12 @@ import dataclasses
 import functools
 from typing import ClassVar
 
+from crosstrain_model.design_device import Converters, Device, GradientDevice, Rram
 from crosstrain_model.design_gradient import Random, Train, Transfer
-from crosstrain_model.design_verify import Rram, Verify
-from crosstrain_model.device_presets import device_preset_names
+from crosstrain_model.design_verify import Verify
 from crosstrain_model.keywords import VERILOG_KEYWORDS
 from crosstrain_model.schemes import SCHEMES, Scheme
-from crosstrain_model.section import Section, choice, flag, integer, real, refuse
+from crosstrain_model.section import Section, choice, flag, integer, refuse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -157,89 +157,6 @@ class Bus(Section):
     """Vectors held while earlier ones are still being accumulated (2: one loads while one is visited)."""
     outstanding: int = integer(4, 2, 8)
     """Array commands that may be unfinished at a time, in designs with pulse trains; elsewhere there is one."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Device(Section):
-    """The analog device, for the model only.  Conductance is normalised to its half range: -1..1."""
-
-    PATH: ClassVar[str] = "device"
-
-    preset: str = choice("", "", *device_preset_names())
-    """A device that ships (`crosstrain_model/devices`): it gives the fields that the file leaves out here.  With
-    `--set`, nothing that the file says in this section counts."""
-    kind: str = choice("soft-bounds", "ideal", "constant-step", "linear-step", "soft-bounds")
-    """Response to a pulse: ideal (exact steps, no bounds met in use, no noise), constant step, step linear in
-    conductance, or soft bounds (a linear step that vanishes at the bound; Rasch 2024, methods)."""
-    states: int = integer(64, 2, 10000)
-    """n_states: the mean step at zero is delta = 2 / states of the half range."""
-    step: float = real(0.0, 0.0, 1.0)
-    """delta itself, where it is measured and `states` is no integer; 0: 2 / states."""
-    asymmetry: float = real(0.0, -1.0, 1.0)
-    """Mean asymmetry of up and down steps: the middle about which sigma_pm varies."""
-    slope_up: float = real(0.3, 0.0, 0.99)
-    """linear-step: relative loss of the up step from g = 0 to g = 1."""
-    slope_down: float = real(0.3, 0.0, 0.99)
-    """linear-step: relative loss of the down step from g = 0 to g = -1."""
-    sigma_dd: float = real(0.0, 0.0, 1.0)
-    """Device-to-device variation of the step: gamma = exp(sigma_dd xi)."""
-    sigma_pm: float = real(0.0, 0.0, 1.0)
-    """Device-to-device asymmetry of up and down: a+- = delta (gamma +- (asymmetry + sigma_pm xi))."""
-    sigma_b: float = real(0.0, 0.0, 1.0)
-    """Device-to-device variation of the bounds: w_max = max(1 + sigma_b xi, 0), w_min = min(-1 + sigma_b xi, 0)."""
-    sigma_b_low: float = real(-1.0, -1.0, 1.0)
-    """The same of the lower bounds alone; negative: sigma_b."""
-    sigma_cc: float = real(0.0, 0.0, 1.0)
-    """Cycle-to-cycle noise of every pulse, relative to its mean step."""
-    noise_base: str = choice("step", "step", "zero")
-    """The mean step that sigma_cc is relative to.  step: the one at the present conductance.  zero: the one at zero
-    conductance, whatever the conductance (Rasch 2024, methods)."""
-    zero: str = choice("absolute", "absolute", "symmetry")
-    """What a weight of zero is.  absolute: conductance zero.  symmetry: every device's own symmetry point, where up and
-    down steps are equal; weights are then conductances less that point, in reads too."""
-    decay_every: int = integer(0, 0, 2**31 - 1)
-    """Retention: pulse trains of the array between two steps by which all its devices decay toward their rest; 0: they
-    keep what they hold."""
-    decay_log2: int = integer(6, 1, 10)
-    """A step takes 2^-decay_log2 of the distance to the conductance of a new device (zero, or the symmetry point where
-    that is the zero of weights): a time constant of decay_every * 2^decay_log2 trains."""
-
-    @property
-    def mean_step(self) -> float:
-        """delta: the mean step at zero, relative to the half range."""
-        return self.step or 2.0 / self.states
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GradientDevice(Device):
-    """The device of the gradient array A (and of its reference R), for the model only; fields as in `device`."""
-
-    PATH: ClassVar[str] = "gradient_device"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Converters(Section):
-    """DACs, ADCs and read noise of the analog model.  Their bits are in `formats`."""
-
-    PATH: ClassVar[str] = "converters"
-
-    adc_range: float = real(8.0, 1e-3, 1024.0)
-    """Full scale of the ADC of a forward read, in units of (full-scale weight) * (full-scale input code): a column sum
-    of so many full-scale products just clips."""
-    adc_range_backward: float = real(8.0, 1e-3, 1024.0)
-    """The same for transposed reads, with the full-scale error code."""
-    adc_range_row: float = real(1.0, 1e-3, 1024.0)
-    """The same for one-hot row reads: one row at full scale, so that 1 spans exactly the full-scale weights."""
-    adc_noise: float = real(0.0, 0.0, 64.0)
-    """Standard deviation of the ADC's input noise [LSB]."""
-    dac_noise: float = real(0.0, 0.0, 1.0)
-    """Standard deviation of the noise of a DAC's output, relative to full scale, drawn per line and read."""
-    read_noise: float = real(0.0, 0.0, 1.0)
-    """Standard deviation of a column's read noise, relative to full-scale weight times the root of the summed squares
-    of the codes."""
-    reference_error: float = real(0.0, 0.0, 4.0)
-    """sigma_r: standard deviation of the error of a static reference of the gradient array, relative to the half range;
-    the reference is the symmetry point plus that error, drawn once per device (`transfer.reference`)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

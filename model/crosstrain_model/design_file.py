@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crosstrain_model.design import Design, Device
+from crosstrain_model.design import Design
+from crosstrain_model.design_device import Device
 from crosstrain_model.design_text import as_tables, design_hash, hardware_hash, resolve_toml
 from crosstrain_model.device_presets import device_preset, device_preset_names
 from crosstrain_model.errors import UserError

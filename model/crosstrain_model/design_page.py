@@ -20,7 +20,7 @@ from crosstrain_model.section import Section
 INTRODUCTION = """\
 # The design file
 
-<!-- Made by `python -m crosstrain_model.design_page` from the docstrings of crosstrain_model/design.py: edit there. -->
+<!-- Made by `python -m crosstrain_model.design_page` from docstrings of crosstrain_model/design*.py: edit there. -->
 
 A design is one TOML file, and everything comes from it: Verilog, register map, bit-true model, simulations, training
 runs and reports. A file names what differs from the defaults; this is a whole one:

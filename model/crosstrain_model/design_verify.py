@@ -1,4 +1,4 @@
-"""Sections of a design for write-verify: its registers, and the bulk-switching RRAM device of the model.
+"""Section of a design for write-verify: what its registers reset to.
 
 Designs that program without verify carry them too, unused.  Conductances and weights are in accumulator units: 2^-F of
 an ADC code of a row read, F = `formats.fraction`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from crosstrain_model.section import Section, integer, real, refuse
+from crosstrain_model.section import Section, integer, refuse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,44 +65,3 @@ class Verify(Section):
             start, stop = getattr(self, f"{kind}_start"), getattr(self, f"{kind}_stop")
             if stop < start:
                 raise refuse(f"verify.{kind}_stop", stop, f"must be at least {start} (verify.{kind}_start)")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Rram(Section):
-    """The bulk-switching RRAM device of the model: conductance relative to its largest, 0..1.
-
-    Ranges and amplitudes are Wu 2023's (0.82-3.29 uA at 0.1 V, 1-7 uA; 1.5-3 V, here 16384 codes a volt); how a pulse
-    acts is assumed: an amplitude has a plateau that conductance approaches and does not cross.
-    """
-
-    PATH: ClassVar[str] = "rram"
-
-    low: float = real(0.25, 0.0, 0.99)
-    """Least conductance (0.82 of 3.29 uA; 0.143 for 1-7 uA)."""
-    levels: int = integer(4, 2, 256)
-    """Levels of the range: a level is (1 - low) / (levels - 1); errors are given in levels."""
-    set_threshold: float = real(24576.0, 0.0, 65535.0)
-    """Amplitude code whose SET plateau is the bottom (1.5 V, assumed)."""
-    reset_threshold: float = real(24576.0, 0.0, 65535.0)
-    """Amplitude code whose RESET plateau is the top (1.5 V, assumed)."""
-    span: float = real(22000.0, 1000.0, 65535.0)
-    """Amplitude codes from a plateau at one end to one at the other (1.34 V, assumed: 3 V reaches either end)."""
-    sigma_threshold: float = real(800.0, 0.0, 16384.0)
-    """Device-to-device standard deviation of the thresholds (0.05 V, assumed)."""
-    rate: float = real(0.75, 0.01, 1.0)
-    """Part of the way to its plateau that one pulse goes (assumed)."""
-    sigma_cc: float = real(0.3, 0.0, 1.0)
-    """Cycle-to-cycle noise of a step, relative to the step (assumed)."""
-    write_error: float = real(0.0, 0.0, 4.0)
-    """Standard deviation of what a device relaxes by after its row was programmed [levels], mean over the range."""
-    error_slope: float = real(0.5, 0.0, 1.0)
-    """How it depends on the level: 1 - slope at the ends and 1 + slope in the middle, times the mean (assumed)."""
-    stuck_low: float = real(0.0, 0.0, 1.0)
-    """Part of the devices that stay at the bottom whatever is done."""
-    stuck_high: float = real(0.0, 0.0, 1.0)
-    """Part of the devices that stay at the top."""
-
-    @property
-    def level(self) -> float:
-        """One level, relative to the largest conductance."""
-        return (1.0 - self.low) / (self.levels - 1)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crosstrain.options import add_command, path
-from crosstrain_model.design import Design, Device
+from crosstrain_model.design import Design
+from crosstrain_model.design_device import Device
 from crosstrain_model.errors import UserError
 from crosstrain_model.files import check_writable, write_text_atomic
 

@@ -13,7 +13,8 @@ from crosstrain_hdl.tools import lint
 from crosstrain_hdl.weight_copy import WeightCopy
 from crosstrain_hdl.write_verify import WriteVerify
 from crosstrain_model.design import Array, Design, Formats, Pulse, Update
-from crosstrain_model.design_verify import Rram, Verify
+from crosstrain_model.design_device import Rram
+from crosstrain_model.design_verify import Verify
 from crosstrain_model.port import Op
 from crosstrain_model.pulse import row_buffers
 from crosstrain_model.twin.rram_tile import RramTile

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from crosstrain_model.cost import accumulator_memory_bits, cycles_per_vector
-from crosstrain_model.design import Array, Bus, Converters, Design, Device, Formats, Pulse, Update
+from crosstrain_model.design import Array, Bus, Design, Formats, Pulse, Update
+from crosstrain_model.design_device import Converters, Device
 from crosstrain_model.design_file import section_types
 from crosstrain_model.design_gradient import Transfer
 from crosstrain_model.keywords import VERILOG_KEYWORDS

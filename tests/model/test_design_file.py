@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosstrain_model import design_file, design_page, random_lint
-from crosstrain_model.design import HARDWARE_SECTIONS, Array, Bus, Design, Device, Formats, Pulse, Update
+from crosstrain_model.design import HARDWARE_SECTIONS, Array, Bus, Design, Formats, Pulse, Update
+from crosstrain_model.design_device import Device
 from crosstrain_model.design_file import (
     design_hash,
     field_paths,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crosstrain_model.design import Device, GradientDevice
+from crosstrain_model.design_device import Device, GradientDevice
 from crosstrain_model.design_file import DesignError, load_design, resolve_toml
 from crosstrain_model.device_presets import device_preset, device_preset_names
 

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from crosstrain_model.design import Array, Converters, Design, Device, Formats, GradientDevice, Update
+from crosstrain_model.design import Array, Design, Formats, Update
+from crosstrain_model.design_device import Converters, Device, GradientDevice
 from crosstrain_model.design_gradient import Random, Train, Transfer
 from crosstrain_model.gradient_batch import run_closed, run_vectors
 from crosstrain_model.gradient_controller import (

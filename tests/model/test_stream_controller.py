@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosstrain_model.design import Array, Design, Formats, Update
-from crosstrain_model.design_verify import Rram, Verify
+from crosstrain_model.design_device import Rram
+from crosstrain_model.design_verify import Verify
 from crosstrain_model.stream_controller import StreamController
 from crosstrain_model.twin.rram_tile import RramTile
 from crosstrain_model.weight_copy import devices_of
@@ -41,7 +42,8 @@ class Perfect:
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_copy_and_accumulators_hold_all_changes(seed):
-    """What was added is in W or in dW, cell by cell, unless a hit met RANGE; every device is at its target."""
+    """What was added is in W or in dW, cell by cell, unless a hit met RANGE; every device is in its window: reads
+    round down, by less than a code."""
     tile = design()
     controller = StreamController(tile)
     array = Perfect(tile, controller)
@@ -63,7 +65,7 @@ def test_copy_and_accumulators_hold_all_changes(seed):
     assert np.abs(controller.copy).max() <= tile.verify.range
     assert (np.abs(controller.dw) < controller.theta).all()
     goal = devices_of(controller.copy.astype(np.int64), controller.base)
-    assert np.abs(array.g - goal).max() <= 1
+    assert np.abs(array.g - goal).max() < tile.verify.window + (1 << tile.formats.fraction)
     assert controller.counters()["passed"] + controller.counters()["gave_up"] >= controller.counters()["rows"]
     assert controller.counters()["gave_up"] == 0
 

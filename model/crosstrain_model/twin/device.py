@@ -34,7 +34,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model.design import Design, Device
+from crosstrain_model.design import Design
+from crosstrain_model.design_device import Device
 from crosstrain_model.port import ArrayId
 from crosstrain_model.twin import noise
 

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model.design import Device
+from crosstrain_model.design_device import Device
 from crosstrain_model.errors import UserError
 from crosstrain_model.section import one_line
 from crosstrain_model.twin.measured import Trace

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from crosstrain_model.design import Array, Converters, Design, Device, Formats
+from crosstrain_model.design import Array, Design, Formats
+from crosstrain_model.design_device import Converters, Device
 from crosstrain_model.errors import UserError
 from crosstrain_model.tile import ModelTile
 from crosstrain_model.training.converters import to_codes

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from crosstrain_model.design import Array, Converters, Design, Device, Formats
+from crosstrain_model.design import Array, Design, Formats
+from crosstrain_model.design_device import Converters, Device
 from crosstrain_model.tile import ModelTile
 from crosstrain_model.training.converters import copy_unit, to_codes, to_units
 from crosstrain_model.training.grid import TileGrid

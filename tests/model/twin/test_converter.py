@@ -7,7 +7,8 @@ from operator import mul
 import numpy as np
 import pytest
 
-from crosstrain_model.design import Array, Converters, Design, Formats
+from crosstrain_model.design import Array, Design, Formats
+from crosstrain_model.design_device import Converters
 from crosstrain_model.twin import ArrayTile, converter, noise
 
 

@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from crosstrain_model.design import Array, Design, Device
+from crosstrain_model.design import Array, Design
+from crosstrain_model.design_device import Device
 from crosstrain_model.twin import ArrayTile, device, noise, pulse_response
 from crosstrain_model.twin.device import ONE, Devices
 from crosstrain_model.twin.pulses import pulse_row

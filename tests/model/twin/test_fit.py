@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from crosstrain_model.design import Design, Device
+from crosstrain_model.design import Design
+from crosstrain_model.design_device import Device
 from crosstrain_model.device_presets import device_preset
 from crosstrain_model.errors import UserError
 from crosstrain_model.twin.device import ONE

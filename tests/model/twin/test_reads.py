@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from crosstrain_model.design import Array, Converters, Design, Formats
+from crosstrain_model.design import Array, Design, Formats
+from crosstrain_model.design_device import Converters
 from crosstrain_model.twin import ArrayTile
 
 NOISES = ({}, {"adc_noise": 1.0}, {"read_noise": 0.02}, {"dac_noise": 0.01, "adc_noise": 0.5, "read_noise": 0.02})

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from crosstrain_model.design import Array, Converters, Design, Device, Formats, GradientDevice, Transfer
+from crosstrain_model.design import Array, Design, Formats, Transfer
+from crosstrain_model.design_device import Converters, Device, GradientDevice
 from crosstrain_model.port import ArrayId
 from crosstrain_model.twin import ArrayTile
 from crosstrain_model.twin.device import ONE

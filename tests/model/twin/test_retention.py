@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from crosstrain_model.design import Array, Design, Device
+from crosstrain_model.design import Array, Design
+from crosstrain_model.design_device import Device
 from crosstrain_model.twin import ArrayTile
 from crosstrain_model.twin.device import ONE
 from crosstrain_model.twin.retention import decay

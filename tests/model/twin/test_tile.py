@@ -6,7 +6,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from crosstrain_model.design import Array, Converters, Design, Device
+from crosstrain_model.design import Array, Design
+from crosstrain_model.design_device import Converters, Device
 from crosstrain_model.twin import ArrayTile
 
 PAIRS = ("single", "push-pull", "set-only")
