@@ -7,8 +7,8 @@ result         plus - minus of each weight, so up to +-(2^adc - 1), or twice tha
 the copy       W when weights have been loaded without the controller: of every row, ascending, the sums S of
                `reads` row reads of each device:
                    W = clamp(((S_plus - S_minus) * 2^F + reads / 2) // reads, -RANGE, RANGE)
-the range      of forward ADCs, tile by tile: such that the largest exact sum of any device over the codes given,
-               times HEADROOM, is the largest code; no event of the array
+the range      of forward ADCs, tile by tile, each time the host asks for it: such that the largest exact sum of any
+               device over the codes given, times HEADROOM, is the largest code; no event of the array
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from crosstrain_model.twin.rram_tile import RramTile
 from crosstrain_model.write_verify import Row
 
 HEADROOM = 1.25
-"""Sums beyond the largest of calibration that still fit: weights and activations grow while a network learns."""
+"""Sums beyond the largest of calibration that still fit: weights and activations grow until the next one."""
 READS = 16
 """Reads of a row that make its part of the copy."""
 

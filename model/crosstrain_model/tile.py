@@ -84,7 +84,7 @@ class StreamTile(Tile, Protocol):
     """A tile that holds a digital copy of its weights, and whose changes come from the host, not from vectors."""
 
     calibrated: bool
-    """Whether the ADC range of forward reads was set; part of the state."""
+    """Whether the ADC range of forward reads is set; part of the state.  False: set it before the next read."""
 
     def calibrate(self, codes: Ints) -> None:
         """Set it for vectors like these: codes (vectors, rows or the first of them)."""

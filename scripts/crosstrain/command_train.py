@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from crosstrain_model.training.run import Run
 
 PLAN_OPTIONS = (
-    "network", "data", "through", "epochs", "batch", "batches", "optimizer", "rate", "schedule", "weight_decay",
-    "weight_scale", "samples",
+    "network", "data", "through", "epochs", "batch", "batches", "optimizer", "rate", "schedule", "calibrate",
+    "weight_decay", "weight_scale", "samples",
 )  # fmt: skip
 """Options that are fields of the training plan; None where the user did not say."""
 
@@ -48,6 +48,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--optimizer", metavar="O", help="of the host and the golden run: sgd (default), adamw")
     parser.add_argument("--rate", metavar="ETA", type=float, help="learning rate on the mean of a batch (default 0.1)")
     parser.add_argument("--schedule", metavar="S", help="of the rate over the epochs: constant (default), cosine")
+    parser.add_argument("--calibrate", metavar="N", type=int, help="batches from one setting of ADC ranges to another")
     parser.add_argument("--weight-decay", metavar="L", type=float, help="decay of weights, times the rate (default 0)")
     parser.add_argument("--weight-scale", metavar="W", type=float, help="weight at full-scale conductance (default 1)")
     parser.add_argument("--samples", metavar="N", type=int, help="train on the first N samples only (default all)")

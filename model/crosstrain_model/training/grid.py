@@ -104,8 +104,13 @@ class TileGrid:
         unit = self.tiles[0].array.forward_converter.lsb * self.scale
         return _results(total, codes, exponents, unit, bias), codes, exponents
 
+    def calibrate(self) -> None:
+        """Have tiles with ADC ranges of their own set them by the next vectors that they read."""
+        for tile in self.tiles if self.streamed else ():
+            cast(StreamTile, tile).calibrated = False
+
     def _partial_sums(self, codes: Codes) -> npt.NDArray[np.float64]:
-        """Sums of partial sums where every tile has an ADC range of its own, set by the first vectors it reads.
+        """Sums of partial sums where every tile has an ADC range of its own, set by the vectors it reads first.
 
         float64, in full-scale weights times input codes.
         """

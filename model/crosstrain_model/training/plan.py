@@ -35,6 +35,8 @@ class Plan(Section):
     """Learning rate eta on the mean loss of a batch."""
     schedule: str = choice("constant", "constant", "cosine")
     """How the rate falls from epoch to epoch."""
+    calibrate: int = integer(100, 0, 10**6)
+    """Batches from one setting of ADC ranges to the next, for tiles that set their own (`tile.StreamTile`); 0: once."""
     weight_decay: float = real(0.0, 0.0, 1.0)
     """Part of a weight, times the rate, that every step takes away."""
     weight_scale: float = real(1.0, 1e-6, 1e6)

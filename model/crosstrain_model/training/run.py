@@ -113,6 +113,9 @@ class Run:
         chosen = torch.from_numpy(order[batch * self.plan.batch : (batch + 1) * self.plan.batch])
         x, y = self.data.train_x[chosen], self.data.train_y[chosen]
         self.golden.step(x, y)
+        if self.plan.calibrate and self.history.batches % self.plan.calibrate == 0:
+            for grid in self.tiles.grids:
+                grid.calibrate()
         self.history.count(self.tiles.step(x, y))
         self.history.seconds += time.perf_counter() - start
         if batch + 1 == self.epoch_batches:

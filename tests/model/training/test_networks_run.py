@@ -95,6 +95,23 @@ def test_streamed_updates_learn(streamed):
         assert (layer.weight.data.numpy() == layer.grid.copy()).all()
 
 
+@pytest.mark.parametrize(("calibrate", "due"), [(0, [0]), (1, [0, 1, 2, 3, 4, 5]), (4, [0, 4])])
+def test_adc_ranges_are_set_again(streamed, calibrate, due):
+    design, factory = streamed
+    run, batches = None, []
+
+    def watched(*args):
+        tile = factory(*args)
+        original = tile.calibrate
+        tile.calibrate = lambda codes: (batches.append(run.history.batches), original(codes))
+        return tile
+
+    run = Run(design(), dataclasses.replace(ADAM, calibrate=calibrate), watched)
+    run.learn()
+    tiles = sum(len(grid.tiles) for grid in run.tiles.grids)
+    assert batches == [batch for batch in due for _ in range(tiles)]
+
+
 def test_convolutions_learn_by_outer_products():
     plan = dataclasses.replace(LENET, epochs=8, batches=0, rate=0.05)
     run = Run(load_design("mp-64", ["device.states=600", "formats.adc=12"]), plan, model_tile)
