@@ -1,4 +1,4 @@
-"""Compiled forward reads of RRAM arrays: equal to `rram.py`, bit for bit."""
+"""Compiled reads and noise of RRAM arrays: equal to `rram.py`, bit for bit."""
 
 from __future__ import annotations
 
@@ -38,14 +38,32 @@ def forward(levels: Array, samples: Array, keys: Array, counters: Array, part: A
             for c in range(width):
                 sums[c] += part32[c]
         root = np.int64(np.floor(np.sqrt(np.float64(squares << 8))))
-        _to_codes(part, sums, root, keys, counters[0] + b, out[b])
+        _to_codes(part, sums, root, keys, noise.READ_FORWARD, counters[0] + b, 0, out[b])
 
 
 @compiled
-def _to_codes(part: Array, sums: Array, root: Any, keys: Array, number: Any, out: Array) -> None:
+def read_row(levels: Array, row: int, full: int, keys: Array, number: int, part: Array, out: Array) -> None:
+    """A one-hot read: levels of the row and out int32 [device columns], full the code of the row, 2^x."""
+    sums = np.empty(out.size, np.int64)
+    for c in range(out.size):
+        sums[c] = np.int64(levels[c]) * full
+    _to_codes(part, sums, np.int64(full << 4), keys, noise.READ_ROW, number, row, out)
+
+
+@compiled
+def z_row(keys: Array, kind: int, number: int, row: int, out: Array) -> None:
+    """z of an event for every device column: out int64 [device columns]."""
+    a, stride = event_key(keys, kind, number, row)
+    for c in range(out.size):
+        out[c] = z_of_word(a, stride, c)
+
+
+@compiled
+def _to_codes(part: Array, sums: Array, root: Any, keys: Array, kind: int, number: Any, row: int, out: Array) -> None:
+    """`kind` is the read's, the ADC's follows it."""
     top = (np.int64(1) << part[ADC]) - 1
-    read, read_stride = event_key(keys, noise.READ_FORWARD, number, 0)
-    adc, adc_stride = event_key(keys, noise.ADC_FORWARD, number, 0)
+    read, read_stride = event_key(keys, kind, number, row)
+    adc, adc_stride = event_key(keys, kind + 1, number, row)
     for c in range(out.size):
         total = sums[c]
         if part[READ_NOISE] != 0:

@@ -7,6 +7,7 @@ numbers key their noise: no split into batches changes a bit.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
 from typing import Any
 
@@ -147,14 +148,14 @@ class RramTile:
         if self._compiled:
             from crosstrain_model.twin import rram_kernels
 
-            part = np.array(dataclasses.astuple(self.forward_converter)[:-1], np.int64)
+            part = _numbers(self.forward_converter)
             rram_kernels.forward(self.levels, self.samples, self.keys, self.counters, part, codes, out)
         else:
             squares = (self.samples[codes].sum(axis=1, keepdims=True) << 8).astype(np.float64)
             root = np.floor(np.sqrt(squares)).astype(np.int64)
             sums = codes.astype(np.int64) @ self.levels.astype(np.int64)
             numbers = self.counters[FORWARDS] + np.arange(len(codes))
-            read, adc = (self._z(kind, numbers, 0) for kind in (noise.READ_FORWARD, noise.ADC_FORWARD))
+            read, adc = (self._plain_z(kind, numbers, 0) for kind in (noise.READ_FORWARD, noise.ADC_FORWARD))
             out[...] = rram.to_codes(self.forward_converter, sums, root, read, adc)[:, :width]
         self.counters[FORWARDS] += len(codes)
         self.clipped += int(np.count_nonzero(out == (1 << self.design.formats.adc) - 1))
@@ -163,16 +164,21 @@ class RramTile:
     def sense_row(self, row: int, groups: Masks | None = None) -> Codes:
         """Unsigned codes [device columns] of a one-hot read; those of groups [groups] that do not convert are 0."""
         self._settle(checks.within("sense_row row", row, self.rows))
-        full = 1 << self.design.formats.x
-        sums = self.levels[row : row + 1].astype(np.int64) * full
-        number = self.counters[ROW_READS : ROW_READS + 1]
-        read, adc = (self._z(kind, number, row) for kind in (noise.READ_ROW, noise.ADC_ROW))
-        codes = rram.to_codes(self.row_converter, sums, np.array([[full << 4]], np.int64), read, adc)[0]
+        full, number = 1 << self.design.formats.x, int(self.counters[ROW_READS])
+        levels = (self.g[row : row + 1] + np.int32(32)) >> 6
+        if self._compiled:
+            from crosstrain_model.twin import rram_kernels
+
+            codes = np.empty(self.device_columns, np.int32)
+            rram_kernels.read_row(levels[0], row, full, self.keys, number, _numbers(self.row_converter), codes)
+        else:
+            read, adc = (self._z(kind, number, row) for kind in (noise.READ_ROW, noise.ADC_ROW))
+            root = np.array([[full << 4]], np.int64)
+            codes = rram.to_codes(self.row_converter, levels.astype(np.int64) * full, root, read, adc)[0]
         self.counters[ROW_READS] += 1
         if groups is not None:
             codes = np.where(np.repeat(groups, 2 * self.lanes)[: self.device_columns], codes, 0)
-        answer: Codes = codes.astype(np.int32)
-        return answer
+        return codes
 
     # ---- pulses ----
 
@@ -183,7 +189,7 @@ class RramTile:
         if not columns.any():
             return 0
         self._settle(checks.within("pulse_row row", row, self.rows))
-        z = self._z(noise.PROGRAM, self.counters[PULSES : PULSES + 1], row)[0].astype(np.int32)
+        z = self._z(noise.PROGRAM, int(self.counters[PULSES]), row)[0].astype(np.int32)
         moved = self.devices.pulse(self.g[row], row, direction, amplitude, z)
         self.g[row] = np.where(columns, moved, self.g[row])
         self.counters[PULSES] += 1
@@ -195,14 +201,30 @@ class RramTile:
         """Relaxes the open row, unless the event is one of that row."""
         if self.open_row in (-1, row):
             return
-        z = self._z(noise.RELAX, self.counters[RELAXED : RELAXED + 1], self.open_row)[0].astype(np.int32)
+        z = self._z(noise.RELAX, int(self.counters[RELAXED]), self.open_row)[0].astype(np.int32)
         relaxed = self.devices.relax(self.g[self.open_row], self.open_row, z)
         self.g[self.open_row] = np.where(self.fresh, relaxed, self.g[self.open_row])
         self.counters[RELAXED] += 1
         self.open_row = -1
         self.fresh[:] = False
 
-    def _z(self, kind: int, numbers: npt.NDArray[np.int64], row: int) -> npt.NDArray[np.int64]:
+    def _z(self, kind: int, number: int, row: int) -> npt.NDArray[np.int64]:
+        """z [1, device columns] of one event."""
+        if not self._compiled:
+            return self._plain_z(kind, np.array([number]), row)
+        from crosstrain_model.twin import rram_kernels
+
+        z = np.empty((1, self.device_columns), np.int64)
+        rram_kernels.z_row(self.keys, kind, number, row, z[0])
+        return z
+
+    def _plain_z(self, kind: int, numbers: npt.NDArray[np.int64], row: int) -> npt.NDArray[np.int64]:
         """z [events, device columns]."""
         key = noise.event_key((self.keys[kind, 0:1], self.keys[kind, 1:2]), numbers, np.full(numbers.shape, row))
         return noise.z_of(noise.words(key, np.arange(self.device_columns))).astype(np.int64)
+
+
+@functools.cache
+def _numbers(part: converter.Converter) -> npt.NDArray[np.int64]:
+    """A converter as kernels take it."""
+    return np.array(dataclasses.astuple(part)[:-1], np.int64)
