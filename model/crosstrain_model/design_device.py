@@ -124,6 +124,9 @@ class Converters(Section):
     """The same for transposed reads, with the full-scale error code."""
     adc_range_row: float = real(1.0, 1e-3, 1024.0)
     """The same for one-hot row reads: one row at full scale, so that 1 spans exactly the full-scale weights."""
+    adc_headroom: float = real(1.25, 1.0 / 64, 64.0)
+    """Where every tile sets the range of its forward reads itself (weights by write-verify): the range, relative to the
+    largest sum of a device that calibration met.  Weights and activations grow until the next calibration."""
     adc_noise: float = real(0.0, 0.0, 64.0)
     """Standard deviation of the ADC's input noise [LSB]."""
     dac_noise: float = real(0.0, 0.0, 1.0)

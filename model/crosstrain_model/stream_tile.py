@@ -8,7 +8,7 @@ the copy       W when weights have been loaded without the controller: of every 
                `reads` row reads of each device:
                    W = clamp(((S_plus - S_minus) * 2^F + reads / 2) // reads, -RANGE, RANGE)
 the range      of forward ADCs, tile by tile, each time the host asks for it: such that the largest exact sum of any
-               device over the codes given, times HEADROOM, is the largest code; no event of the array
+               device over the codes given, times `converters.adc_headroom`, is the largest code; no event of the array
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from crosstrain_model.tile import Ints, Programmed, State
 from crosstrain_model.twin.rram_tile import RramTile
 from crosstrain_model.write_verify import Row
 
-HEADROOM = 1.25
-"""Sums beyond the largest of calibration that still fit: weights and activations grow until the next one."""
 READS = 16
 """Reads of a row that make its part of the copy."""
 
@@ -60,8 +58,8 @@ def range_of(array: RramTile, codes: Ints) -> float | None:
     largest = max((int(part.max()) for part in sums if part.size), default=0)
     if not largest:
         return None
-    formats = array.design.formats
-    return float(HEADROOM * largest * 2.0 ** (formats.adc - formats.x - 14) / (2**formats.adc - 1))
+    formats, headroom = array.design.formats, array.design.converters.adc_headroom
+    return float(headroom * largest * 2.0 ** (formats.adc - formats.x - 14) / (2**formats.adc - 1))
 
 
 def read_out(array: RramTile, *, limit: int, reads: int = READS) -> npt.NDArray[np.int32]:

@@ -7,7 +7,7 @@ import pytest
 
 from crosstrain_model.design_file import load_design
 from crosstrain_model.gradient_tile import model_tile
-from crosstrain_model.stream_tile import HEADROOM, VerifiedTile, range_of, read_out, read_signed
+from crosstrain_model.stream_tile import VerifiedTile, range_of, read_out, read_signed
 from crosstrain_model.twin.rram_tile import FORWARDS, ROW_READS, RramTile
 
 QUIET = ["converters.adc_noise=0", "rram.write_error=0", "rram.sigma_cc=0", "rram.sigma_threshold=0"]
@@ -46,15 +46,16 @@ def test_rows_that_are_not_given_are_zero():
     assert (one.forward(codes) == other.forward(codes[:, :5])).all()
 
 
-def test_the_range_is_that_of_the_largest_sum():
-    tile = tile_of(*QUIET)
+@pytest.mark.parametrize("headroom", [1.25, 2.0])
+def test_the_range_is_that_of_the_largest_sum(headroom):
+    tile = tile_of(*QUIET, f"converters.adc_headroom={headroom}")
     codes = codes_of(tile, 20)
     tile.calibrate(codes)
     assert tile.calibrated
     levels = tile.array.levels.astype(np.int64)
     largest = max((np.maximum(sign * codes, 0) @ levels).max() for sign in (1, -1))
     part = tile.array.forward_converter
-    top = (largest * part.multiplier / 2**part.shift) * HEADROOM
+    top = (largest * part.multiplier / 2**part.shift) * headroom
     assert abs(top - 255) < 0.01
     tile.forward(codes)
     assert tile.array.clipped == 0
