@@ -1,0 +1,213 @@
+"""Trained weights moved to other chips: LeNet on MNIST after three ways of training (Wu 2023, figure 7).
+
+    python benchmarks/chip_transfer.py --data-dir FOLDER [-o FOLDER] [--trials 100] [--plot FILE.png] [--json FILE]
+
+    write-trained    Wu's scheme on tiles: every write left its error in the forward pass
+    quantised        FP32 with weights rounded to the levels of a pair in the forward pass, gradients straight through
+    fp32             FP32 alone
+
+The networks of one seed have the same initial weights, batches, optimiser and rates.  A trial is a chip of its own: all
+weights are placed in its devices, each device with a normal error (default 0.5 level), ADC ranges are set by one batch,
+and the test set is read through the tiles.  FP32 weights are scaled layer by layer so that the largest is the largest
+a pair can hold, and rounded to its levels, as the quantised ones are; write-trained weights are what their training
+calls them.  Figures are accuracies relative to the FP32 network in float32.
+
+The bar: 0.996 for write-trained weights (Wu 2023; FP32-trained fell to about 0.2), mean of 100 trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from common import reduced, report
+from torch import nn
+
+from crosstrain.command_train import tile_factory
+from crosstrain_model.design import Design
+from crosstrain_model.design_file import load_design
+from crosstrain_model.training.folder import RunFolder
+from crosstrain_model.training.grid import TileGrid
+from crosstrain_model.training.network import NETWORKS, GoldenLayers, ScaledConv2d, ScaledLinear
+from crosstrain_model.training.optimizer import make_optimizer, rate_of, set_rate
+from crosstrain_model.training.pair import Learner, build
+from crosstrain_model.training.plan import Plan
+from crosstrain_model.training.run import Run
+from crosstrain_model.twin.rram import ONE
+
+PUBLISHED = {"write-trained": 0.996, "fp32": 0.2}
+TRIALS, EPOCHS = 100, 13
+Weights = list[tuple[torch.Tensor, float]]
+"""Of every layer: weights (inputs, outputs) in full-scale devices, and the layer's scale."""
+
+
+class Rounded(torch.autograd.Function):
+    """Weights on the levels of a pair, gradients straight through."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: torch.Tensor, level: float, top: float) -> torch.Tensor:
+        return torch.round(weight / level).mul(level).clamp(-top, top)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return gradients[0], None, None
+
+
+class QuantisedLayers(GoldenLayers):
+    """FP32 layers whose forward pass sees rounded weights."""
+
+    def __init__(self, level: float, top: float):
+        self.level, self.top = level, top
+
+    def dense(self, inputs: int, outputs: int, *, scaled: bool = False) -> nn.Module:
+        layers = self
+
+        class Dense(ScaledLinear):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                weight = Rounded.apply(self.weight, layers.level, layers.top)
+                return self.scale * nn.functional.linear(x, weight)
+
+        return Dense(inputs, outputs)
+
+    def conv(self, channels: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0) -> nn.Module:
+        layers = self
+
+        class Conv(ScaledConv2d):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                weight = Rounded.apply(self.weight, layers.level, layers.top)
+                return self.scale * nn.functional.conv2d(x, weight, stride=self.stride, padding=self.padding)
+
+        return Conv(channels, outputs, kernel, stride=stride, padding=padding)
+
+
+def weighted(network: nn.Module) -> list[nn.Module]:
+    """The layers that have weights, in order."""
+    return [module for module in network.modules() if isinstance(module, (ScaledLinear, ScaledConv2d))]
+
+
+def quantised(run: Run, level: float, top: float) -> Learner:
+    """A network trained like the golden run, from the same weights, rounded in its forward pass."""
+    torch.manual_seed(run.plan.seed)
+    plan, data = run.plan, run.data
+    network = NETWORKS[plan.network].build(QuantisedLayers(level, top), 0, data.classes)
+    fresh, _ = build(run.design, plan, data, tile_factory("model"))
+    network.load_state_dict(fresh.network.state_dict())
+    learner = Learner(network=network, optimizer=make_optimizer(network, plan))
+    for epoch in range(plan.epochs):
+        set_rate(learner.optimizer, plan, rate_of(plan, epoch))
+        order = np.random.Generator(np.random.PCG64([plan.seed, epoch])).permutation(run.samples)
+        for chosen in torch.from_numpy(order[: plan.batches * plan.batch]).split(plan.batch):
+            learner.step(data.train_x[chosen], data.train_y[chosen])
+        print(f"  quantised, epoch {epoch + 1}: {learner.accuracy(data.test_x, data.test_y):.2f} %", flush=True)
+    return learner
+
+
+def plain_weights(network: nn.Module, level: float, top: float, *, fit: bool) -> Weights:
+    """Weights of a float network on the levels of a pair; `fit`: scaled to the range before."""
+    found = []
+    for layer in weighted(network):
+        weight = layer.weight.detach().flatten(1).T.clone()
+        factor = top / float(weight.abs().max()) if fit else 1.0
+        placed = torch.round(weight * factor / level).mul(level).clamp(-top, top)
+        found.append((placed, float(layer.scale.detach()) / factor))
+    return found
+
+
+def trial(design: Design, plan: Plan, data: Any, weights: Weights, error: float, number: int) -> float:
+    """Accuracy in percent of weights on chip `number`, devices off by a normal error [levels]."""
+    rng = np.random.Generator(np.random.PCG64([plan.seed, number]))
+    place = Plan(network=plan.network, data=plan.data, seed=plan.seed * 100_000 + number)
+    _, tiles = build(design, place, data, tile_factory("model"))
+    for layer, (weight, scale) in zip(tiles.layers, weights, strict=True):
+        layer.grid.load_weights(weight.numpy())
+        disturb(layer.grid, error * design.rram.level, rng)
+        layer.scale.data.fill_(scale)
+        layer.grid.calibrate()
+    tiles.network.eval()
+    with torch.no_grad():
+        tiles.network(data.train_x[: plan.batch])
+    return tiles.accuracy(data.test_x, data.test_y)
+
+
+def disturb(grid: TileGrid, sigma: float, rng: np.random.Generator) -> None:
+    """Moves every device of a grid by a normal error, within its range."""
+    for tile in grid.tiles:
+        array = tile.array
+        off = np.rint(rng.normal(0.0, sigma * ONE, array.g.shape))
+        array.g[...] = np.clip(array.g + off, array.devices.low, ONE).astype(np.int32)
+
+
+def plot(relative: dict[str, list[float]], path: str) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="tight")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.boxplot(list(relative.values()), tick_labels=list(relative), showmeans=True)
+    axes.set(ylabel="accuracy relative to FP32", ylim=(0, 1.05), title="LeNet on MNIST, moved to other chips")
+    axes.grid(axis="y", alpha=0.3)
+    figure.savefig(path, dpi=100, metadata={"Software": None})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--design", default="wu-64")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the design")
+    parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--error", type=float, default=0.5, help="of a device on another chip, in levels")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--rate", type=float, default=0.016)
+    parser.add_argument("--data-dir", default=os.environ.get("CROSSTRAIN_DATA"), help="folder that holds mnist/")
+    parser.add_argument("-o", metavar="FOLDER", help="run folder of the write-trained network: continued, or taken")
+    parser.add_argument("--plot", metavar="FILE.png")
+    parser.add_argument("--json", metavar="FILE")
+    args = parser.parse_args()
+    design = load_design(args.design)
+    design = load_design(args.design, [f"converters.read_noise={0.1 * design.rram.level}", *args.set])
+    plan = Plan(
+        network="lenet-wu", data="mnist", epochs=args.epochs, batches=400, batch=64, optimizer="adamw",
+        rate=args.rate, schedule="cosine",
+    )  # fmt: skip
+    folder = None
+    if args.o:
+        folder = RunFolder(Path(args.o))
+        folder.path.mkdir(parents=True, exist_ok=True)
+    run = Run(design, plan, tile_factory("model"), folder, data_dir=args.data_dir and Path(args.data_dir))
+    run.learn(show)
+    level, top = design.rram.level, 1.0 - design.rram.low
+    moved = {
+        "write-trained": [(torch.from_numpy(g.copy()), float(la.scale.detach()))
+                          for g, la in zip(run.tiles.grids, run.tiles.layers, strict=True)],
+        "quantised": plain_weights(quantised(run, level, top).network, level, top, fit=False),
+        "fp32": plain_weights(run.golden.network, level, top, fit=True),
+    }  # fmt: skip
+    golden = run.golden.accuracy(run.data.test_x, run.data.test_y)
+    relative: dict[str, list[float]] = {}
+    for name, weights in moved.items():
+        found = [trial(design, plan, run.data, weights, args.error, n) / golden for n in range(args.trials)]
+        relative[name] = found
+        quartiles = ", ".join(f"{q:.3f}" for q in np.quantile(found, (0.25, 0.5, 0.75)))
+        beside = f" (published {PUBLISHED[name]})" if name in PUBLISHED else ""
+        print(f"{name}: mean {np.mean(found):.4f}, quartiles {quartiles}, worst {min(found):.3f}{beside}", flush=True)
+    if args.plot:
+        plot(relative, args.plot)
+    unheld = reduced(trials=(args.trials, TRIALS), epochs=(args.epochs, EPOCHS))
+    ok = bool(unheld) or float(np.mean(relative["write-trained"])) >= PUBLISHED["write-trained"]
+    figures = {"golden_accuracy": golden, "error_levels": args.error, "relative": relative}
+    figures |= {"write_error_levels": design.rram.write_error}
+    return report("chip_transfer", figures, ok, args.json, unheld=unheld)
+
+
+def show(run: Run) -> None:
+    if run.history.batches % 400 == 0:
+        accuracy, golden = run.history.rows[-1][:2]
+        print(f"  epoch {run.history.batches // 400}: tiles {accuracy:.2f} %, golden {golden:.2f} %", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
