@@ -133,9 +133,12 @@ class Lockstep:
 
     def _compare(self, what: str, model: Ints, verilog: Ints, row: int | None = None) -> None:
         """Count the elements that differ; say where the very first one is."""
-        wrong = np.argwhere(np.asarray(model) != np.asarray(verilog))
+        differ = np.asarray(np.asarray(model) != np.asarray(verilog))
+        if not differ.any():
+            return
+        wrong = np.argwhere(differ)
         self.found += len(wrong)
-        if len(wrong) and not self.diverged:
+        if not self.diverged:
             self.diverged = True
             at = tuple(int(i) for i in wrong[0])
             shown = at if row is None else (row, *at)
