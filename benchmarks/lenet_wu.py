@@ -135,6 +135,15 @@ def show(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
+def means(rows: list[dict[str, Any]], number: int) -> dict[str, float]:
+    """Of a layer, the means over seeds of what `layers` tells; those given up in percent of the writes."""
+    found = [row["layers"][number] for row in rows]
+    names = ("writes_per_weight", "pulses_per_write", "clamped", "error_levels")
+    said = {name: float(np.mean([layer[name] for layer in found])) for name in names}
+    lost = [layer["gave_up"] / max(1, layer["writes"]) for layer in found]
+    return said | {"gave_up_percent": 100.0 * float(np.mean(lost))}
+
+
 def conclude(args: argparse.Namespace, design: Any, rows: list[dict[str, Any]]) -> int:
     accuracy, golden = (float(np.mean([row[name] for row in rows])) for name in ("accuracy", "golden_accuracy"))
     mismatches = sum(row["mismatches"] for row in rows)
@@ -144,6 +153,8 @@ def conclude(args: argparse.Namespace, design: Any, rows: list[dict[str, Any]]) 
     loss = golden - accuracy
     print(f"mean of {len(rows)} seeds: tiles {accuracy:.2f} % (bar {BAR}), golden {golden:.2f} %, loss {loss:.2f}")
     print(f"device writes {writes:.0f}, FP32 updates {digital}: 1 in {digital / max(1.0, writes):.0f}")
+    for number in range(len(rows[0]["layers"])):
+        print(f"layer {number + 1}: " + ", ".join(f"{name} {value:.2f}" for name, value in means(rows, number).items()))
     unheld = reduced(epochs=(args.epochs, EPOCHS), seeds=(len(args.seeds), SEEDS))
     ok = mismatches == 0 and (bool(unheld) or (accuracy >= BAR and loss <= LOSS))
     figures = {"accuracy": accuracy, "golden_accuracy": golden, "writes": writes, "fp32_updates": digital}
