@@ -26,9 +26,10 @@ from crosstrain_model.outer_product import limits
 from crosstrain_model.port import code_bits
 from crosstrain_model.random_streams import MASKS, Stream, permuted
 from crosstrain_model.scale import levels
-from crosstrain_model.sweep import Token
 
 Ints = npt.NDArray[Any]
+Transfers = tuple[tuple[Ints, Ints], Ints, tuple[Ints, Ints]]
+"""`chopped`, `tokens` and `out` as the kernel names them."""
 _NONE = np.zeros((0, 0), np.int32)
 
 
@@ -66,6 +67,8 @@ class Fixed:
         state = controller.transfer
         memories = () if state is None else (state.h, state.p, state.p_ref)
         self.memories = tuple(_NONE if memory is None else memory for memory in (*memories, None, None, None)[:3])
+        self.still = None if design.transfers else _transfers(controller, 0)
+        """Where there are none, what the kernel is told of transfers."""
         self.settings: Settings | None = None
         self.numbers: tuple[Ints, Ints] = (_NONE, _NONE)
 
@@ -139,18 +142,16 @@ def _run(controller: GradientController, vectors: Any, target: Ints, arrays: Til
     if not isinstance(fixed, Fixed) or fixed.arrays is not arrays:
         fixed = controller.kept = Fixed(controller, arrays)
     settings, transfer = fixed.registers(controller)
-    means, chopper, columns = controller.means, controller.sweep.chopper, controller.design.array.columns
-    chop_rows, chop_columns = chopper.rows.copy(), chopper.columns.copy()
-    tokens = controller.sweep.run(len(vectors[0]))
-    told = np.array([(place, t.row, t.sign, t.flip, t.warm) for place, t in tokens], np.int64).reshape(-1, 5)
+    means = controller.means
+    chopped, told, out = fixed.still or _transfers(controller, len(vectors[0]))
+    if fixed.still:
+        controller.sweep.run(len(vectors[0]))
     states = controller.rows.packed(), controller.columns.packed()
     held = _int64((means.m_x, means.e_x, means.m_d, means.e_d))
     counters = np.zeros(kernel.COUNTERS, np.int64)
-    out = np.zeros(len(tokens), np.int64), np.zeros((len(tokens), columns), np.int8)
     done = kernel.run(
         vectors, target, settings, fixed.levels, fixed.modes, transfer, fixed.streams, fixed.tables,
-        (held, states[0], states[1], counters), (chop_rows, _column_signs(tokens, chop_columns, chopper.columns)),
-        told, fixed.memories, fixed.addresses, out,
+        (held, states[0], states[1], counters), chopped, told, fixed.memories, fixed.addresses, out,
     )  # fmt: skip
     means.m_x, means.e_x, means.m_d, means.e_d = held.tolist()
     controller.rows.unpack(states[0])
@@ -160,10 +161,15 @@ def _run(controller: GradientController, vectors: Any, target: Ints, arrays: Til
     return Batch(programs=programs, train_pulses=int(counters[kernel.TRAIN_PULSES]))
 
 
-def _column_signs(tokens: list[tuple[int, Token]], first: Ints, last: Ints) -> Ints:
-    """Column signs before each transfer and after the last: bool[tokens + 1, columns]."""
-    rows = [first if token.columns is None else token.columns for _, token in tokens]
-    return np.array([*rows, last], np.bool_)
+def _transfers(controller: GradientController, count: int) -> Transfers:
+    """`count` vectors of the sweep."""
+    chopper, columns = controller.sweep.chopper, controller.design.array.columns
+    chop_rows, first = chopper.rows.copy(), chopper.columns.copy()
+    tokens = controller.sweep.run(count)
+    told = np.array([(place, t.row, t.sign, t.flip, t.warm) for place, t in tokens], np.int64).reshape(-1, 5)
+    signs = [first if token.columns is None else token.columns for _, token in tokens]
+    out = np.zeros(len(tokens), np.int64), np.zeros((len(tokens), columns), np.int8)
+    return (chop_rows, np.array([*signs, chopper.columns], np.bool_)), told, out
 
 
 def _count(controller: GradientController, counters: Ints) -> None:
