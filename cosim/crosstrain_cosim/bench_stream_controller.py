@@ -114,7 +114,7 @@ async def host_access(dut: Any) -> None:
             values = bench.numbers.integers(low, low + (1 << bits), shape).tolist()
             if name == "dW":
                 await call(driver.load_accumulators, values)
-            elif name in bench.module.MEMORIES:
+            else:
                 await call(driver.load_memory, name, values)
         await bench.quiet(counts=False)
     await call(driver.clear, bench.polls)

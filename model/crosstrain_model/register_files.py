@@ -18,6 +18,7 @@ from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.frames import beat_bits, result_bits, slot_bits
 from crosstrain_model.port import Status, adc_codes
 from crosstrain_model.random_streams import STREAMS
+from crosstrain_model.reference import reference_bits
 from crosstrain_model.register import Register
 from crosstrain_model.registers import TOTALS, counters, register_table, touched_words
 from crosstrain_model.registers_gradient import STATE_WINDOWS, STREAM_WORDS, streams
@@ -103,7 +104,8 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
         "result_codes": adc_codes(design),
         "memories": _memories(design),
         "memory_numbers": _memory_numbers(design),
-        "memory_bits": dict(zip(registers_verify.MEMORIES, _memory_bits(design), strict=True)),
+        "memory_bits": {name: _memory_bits(design)[name] for name in _memories(design)},
+        "state_parts": _state_parts(design),
         "state_windows": [name for name in STATE_WINDOWS if any(register.name == name for register in table)],
         "settings": [register.name for register in table if register.kind == "setting"],
         "statuses": {status.value: status.name for status in Status},
@@ -113,9 +115,11 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
 
 
 def _memories(design: Design) -> list[str]:
-    """Memories that MEM_SELECT tells apart, H or dW first."""
+    """Memories that MEM_SELECT tells apart, H or dW first; a single one needs no MEM_SELECT."""
     if design.verified:
         return list(registers_verify.MEMORIES[: 4 if design.verify.cell_bits else 2])
+    if not design.transfers:
+        return []
     if not design.dynamic_reference:
         return ["H"]
     return ["H", "P", "P_ref"] if design.transfer.memory == "leak" else ["H", "P_ref"]
@@ -128,9 +132,18 @@ def _memory_numbers(design: Design) -> dict[str, int]:
     return {"H": 0, "P": 1, "P_ref": 2}
 
 
-def _memory_bits(design: Design) -> tuple[int, ...]:
-    """Bits of a cell of each of `registers_verify.MEMORIES`; counts are unsigned."""
-    return design.formats.accumulator, design.copy_bits, design.verify.cell_bits, design.verify.cell_bits
+def _memory_bits(design: Design) -> dict[str, int]:
+    """Bits of a cell of each memory there can be; all are signed but plus and minus, which count."""
+    accumulator, reference, count = design.formats.accumulator, reference_bits(design), design.verify.cell_bits
+    gradient = {"H": accumulator, "P": reference, "P_ref": reference}
+    return {**gradient, "dW": accumulator, "W": design.copy_bits, "plus": count, "minus": count}
+
+
+def _state_parts(design: Design) -> list[str]:
+    """What a state of the driver holds, by name."""
+    accumulators = ["accumulators"] if design.row.source != "none" else []
+    rest = ["streams", "choppers", "windows"] if design.pulsed else ["touched", "since_pass"]
+    return [*accumulators, *_memories(design)[1:], *rest, "settings"]
 
 
 def _render(template: str, names: dict[str, Any]) -> str:

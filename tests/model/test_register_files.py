@@ -75,33 +75,10 @@ def test_driver_stands_alone(design):
     }
 
 
-class Memory:
-    """A transport onto a dictionary."""
-
-    def __init__(self, module):
-        self.words = {address: reset for address, _, reset, _ in module.REGISTERS.values()}
-        self.frames, self.results, self.refuses = [], [], set()
-
-    def write32(self, address, value):
-        if address in self.refuses:
-            raise OSError("SLVERR")
-        assert 0 <= value < 2**32
-        self.words[address] = value
-
-    def read32(self, address):
-        return self.words[address]
-
-    def send_frame(self, codes, user):
-        self.frames.append((codes, user))
-
-    def receive_frame(self):
-        return self.results.pop(0)
-
-
 @pytest.fixture
-def bare(design):
+def bare(design, memory_of):
     module = driver_module(design)
-    memory = Memory(module)
+    memory = memory_of(module)
     return module, module.Driver(memory), memory
 
 
