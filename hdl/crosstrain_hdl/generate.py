@@ -27,7 +27,7 @@ from crosstrain_hdl.generate_sim import (
 )
 from crosstrain_hdl.tops import controller
 from crosstrain_model import __version__
-from crosstrain_model.cost import cycles_per_vector, sweep_cycles
+from crosstrain_model.cost import cycles_per_update, sweep_cycles
 from crosstrain_model.design_text import hardware_hash, resolve_toml
 from crosstrain_model.files import FileError, check_replaceable, fresh_folder
 from crosstrain_model.register_files import register_files
@@ -110,7 +110,7 @@ def readme(design, *, ports, rtl, registers, places):
         ports=ports,
         reset_rule=reset_rule(design),
         sweep=sweep_cycles(design),
-        vector=cycles_per_vector(design),
+        vector=cycles_per_update(design),
         pulses=cycle_budget(design).get("pulses_at_most"),
         memories=memories(rtl, design.top),
         **places,

@@ -6,7 +6,7 @@ import json
 
 from crosstrain_hdl.generate_counts import instances, memories, state_bits
 from crosstrain_model import __version__
-from crosstrain_model.cost import cycles_per_vector, sweep_cycles
+from crosstrain_model.cost import cycles_per_update, sweep_cycles
 from crosstrain_model.design_text import as_tables, design_hash, hardware_hash
 from crosstrain_model.frames import FrameOp, frame_beats
 
@@ -73,7 +73,7 @@ def memory_budget(design, rtl):
 def cycle_budget(design):
     """Clock cycles of the main actions, from the design's sizes and reset values.
 
-    vector : without pulse trains, a vector at most: `cost.cycles_per_vector`
+    vector : without pulse trains, a vector, or changes of all weights from the host, at most: `cost.cycles_per_update`
     trains_at_most : with them, the longest train of a vector, pulses and guards; in time a vector takes longer where
         the macro does, and wherever a row is read and programmed after it
     pulses_at_most : with row transfers, the longest SET and RESET phases of the row of W after such a read; the read
@@ -88,7 +88,7 @@ def cycle_budget(design):
     clear : the sweep over all memories after reset
     """
     array, pulse, sweep = design.array, design.pulse, sweep_cycles(design)
-    vector = cycles_per_vector(design)
+    vector = cycles_per_update(design)
     set_slot, reset_slot = pulse.width_set + pulse.guard, pulse.width_reset + pulse.guard
     slots = set_slot if array.pair == "set-only" else set_slot + reset_slot
     if design.pulsed:

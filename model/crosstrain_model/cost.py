@@ -5,17 +5,30 @@ from __future__ import annotations
 from crosstrain_model.design import Design
 
 
-def accumulator_memory_bits(design: Design) -> int:
-    """Bits of the memories of accumulators, padding included: a word of `lanes` cells per row and group.
+def weight_cells(design: Design) -> dict[str, int]:
+    """{name: bits} of what the chip keeps of a weight, accumulator first; MEM_SELECT numbers them in this order.
 
-    Designs with row transfers have H, with a dynamic reference P_ref and, where it leaks, P beside it; in-memory SGD
-    has none.
+    Digital accumulation has chi, an update stream dW, row transfers H, and in-memory SGD nothing.  Write-verify adds
+    the copy W and, where they are counted, the pulses of both devices; a dynamic reference adds P_ref and, where it
+    leaks, P.
     """
-    array, formats = design.array, design.formats
-    cell = 0 if design.row.source == "none" else formats.accumulator
+    if design.row.source == "none":
+        return {}
+    name = {"outer-product": "chi", "stream": "dW", "read": "H"}[design.row.source]
+    cells = {name: design.formats.accumulator}
+    if design.verified:
+        counts = {"plus": design.verify.cell_bits, "minus": design.verify.cell_bits}
+        cells |= {"W": design.copy_bits} | (counts if design.verify.cell_bits else {})
     if design.dynamic_reference:
-        cell += (formats.adc + formats.fraction) * (2 if design.transfer.memory == "leak" else 1)
-    return array.rows * array.groups * array.lanes * cell
+        bits = design.formats.adc + design.formats.fraction  # `reference.reference_bits`, without its numpy
+        cells |= ({"P": bits} if design.transfer.memory == "leak" else {}) | {"P_ref": bits}
+    return cells
+
+
+def weight_memory_bits(design: Design) -> int:
+    """Bits of the memories of all weights, padding included: a word of `lanes` cells per row and group."""
+    array = design.array
+    return array.rows * array.groups * array.lanes * sum(weight_cells(design).values())
 
 
 def sweep_cycles(design: Design) -> int:
@@ -23,11 +36,12 @@ def sweep_cycles(design: Design) -> int:
     return design.array.rows * design.array.groups
 
 
-def cycles_per_vector(design: Design) -> int:
-    """Clock cycles that a vector takes at most, reset values assumed.
+def cycles_per_update(design: Design) -> int:
+    """Clock cycles that one `update` of the driver takes at most, reset values assumed.
 
-    Digital accumulation: a vector without zeros, one visit per row and group, with no bubble.  Trains: the time of
-    the array, two phases (four where a macro cannot mix polarities) of l_max slots; transfers come on top.
+    Digital accumulation: a vector without zeros, one visit per row and group, with no bubble.  Update stream: changes
+    of all weights, a group a cycle.  Trains: the time of the array, two phases (four where a macro cannot mix
+    polarities) of l_max slots; transfers come on top.
     """
     if not design.pulsed:
         return sweep_cycles(design)

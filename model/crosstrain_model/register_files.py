@@ -11,17 +11,17 @@ from typing import Any
 
 import jinja2
 
-from crosstrain_model import __version__, registers_verify
+from crosstrain_model import __version__
 from crosstrain_model.chopper import chopper_words
+from crosstrain_model.cost import weight_cells
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.frames import beat_bits, result_bits, slot_bits
 from crosstrain_model.port import Status, adc_codes
 from crosstrain_model.random_streams import STREAMS
-from crosstrain_model.reference import reference_bits
 from crosstrain_model.register import Register
 from crosstrain_model.registers import TOTALS, counters, register_table, touched_words
-from crosstrain_model.registers_gradient import STATE_WINDOWS, STREAM_WORDS, streams
+from crosstrain_model.registers_gradient import MEMORIES, STATE_WINDOWS, STREAM_WORDS, streams
 
 
 def register_files(design: Design) -> dict[str, str]:
@@ -102,9 +102,9 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
         "chopper_words": chopper_words(design),
         "beat_slots": beat_bits(design) // slot_bits(design),
         "result_codes": adc_codes(design),
-        "memories": _memories(design),
+        "memories": list(weight_cells(design)),
         "memory_numbers": _memory_numbers(design),
-        "memory_bits": {name: _memory_bits(design)[name] for name in _memories(design)},
+        "memory_bits": weight_cells(design),
         "state_parts": _state_parts(design),
         "state_windows": [name for name in STATE_WINDOWS if any(register.name == name for register in table)],
         "settings": [register.name for register in table if register.kind == "setting"],
@@ -114,36 +114,17 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
     }
 
 
-def _memories(design: Design) -> list[str]:
-    """Memories that MEM_SELECT tells apart, H or dW first; a single one needs no MEM_SELECT."""
-    if design.verified:
-        return list(registers_verify.MEMORIES[: 4 if design.verify.cell_bits else 2])
-    if not design.transfers:
-        return []
-    if not design.dynamic_reference:
-        return ["H"]
-    return ["H", "P", "P_ref"] if design.transfer.memory == "leak" else ["H", "P_ref"]
-
-
 def _memory_numbers(design: Design) -> dict[str, int]:
-    """Their numbers in MEM_SELECT."""
-    if design.verified:
-        return {name: number for number, name in enumerate(_memories(design))}
-    return {"H": 0, "P": 1, "P_ref": 2}
-
-
-def _memory_bits(design: Design) -> dict[str, int]:
-    """Bits of a cell of each memory there can be; all are signed but plus and minus, which count."""
-    accumulator, reference, count = design.formats.accumulator, reference_bits(design), design.verify.cell_bits
-    gradient = {"H": accumulator, "P": reference, "P_ref": reference}
-    return {**gradient, "dW": accumulator, "W": design.copy_bits, "plus": count, "minus": count}
+    """Numbers of the memories in MEM_SELECT; that of P stays free where there is P_ref alone."""
+    order = MEMORIES if design.pulsed else tuple(weight_cells(design))
+    return {name: order.index(name) for name in weight_cells(design)}
 
 
 def _state_parts(design: Design) -> list[str]:
     """What a state of the driver holds, by name."""
     accumulators = ["accumulators"] if design.row.source != "none" else []
     rest = ["streams", "choppers", "windows"] if design.pulsed else ["touched", "since_pass"]
-    return [*accumulators, *_memories(design)[1:], *rest, "settings"]
+    return [*accumulators, *list(weight_cells(design))[1:], *rest, "settings"]
 
 
 def _render(template: str, names: dict[str, Any]) -> str:

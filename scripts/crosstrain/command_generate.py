@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     print(f"  {found['state_bits']:,} flip-flops, {found['memory_bits']:,} memory bits")
     cycles = found["cycles"]
     vector = f"trains of up to {cycles['trains_at_most']:,}" if args.design.pulsed else f"{cycles['vector']:,}"
-    print(f"  {vector} cycles per vector; hardware hash {found['hardware_hash'][:16]}")
+    update = "update of all weights" if args.design.streamed else "vector"
+    print(f"  {vector} cycles per {update}; hardware hash {found['hardware_hash'][:16]}")
     return {
         "folder": folder,
         "files": list(files),

@@ -6,12 +6,13 @@ import re
 
 import pytest
 
-from crosstrain_model.cost import accumulator_memory_bits, cycles_per_vector
+from crosstrain_model.cost import cycles_per_update, weight_cells, weight_memory_bits
 from crosstrain_model.design import Array, Bus, Design, Formats, Pulse, Update
 from crosstrain_model.design_device import Converters, Device
-from crosstrain_model.design_file import section_types
+from crosstrain_model.design_file import load_design, section_types
 from crosstrain_model.design_gradient import Transfer
 from crosstrain_model.keywords import VERILOG_KEYWORDS
+from crosstrain_model.reference import has_mean, reference_bits
 
 BOUNDED = [
     (section, field.name)
@@ -153,7 +154,27 @@ def test_keywords_are_words():
 def test_sizes(rows, columns, lanes, groups, row_words, bits, cycles):
     design = Design(array=Array(rows=rows, columns=columns, lanes=lanes))
     assert (design.array.groups, design.array.row_words) == (groups, row_words)
-    assert (accumulator_memory_bits(design), cycles_per_vector(design)) == (bits, cycles)
+    assert (weight_memory_bits(design), cycles_per_update(design)) == (bits, cycles)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "cells"),
+    [
+        ("mp-8", [], {"chi": 16}),
+        ("sgd-8", [], {}),
+        ("c-ttv2-8", [], {"H": 18}),
+        ("agad-8", [], {"H": 18, "P": 13, "P_ref": 13}),
+        ("agad-8", ["transfer.memory=last"], {"H": 18, "P_ref": 13}),
+        ("wu-8", [], {"dW": 16, "W": 16, "plus": 8, "minus": 8}),
+        ("wu-8", ["verify.cell_bits=0"], {"dW": 16, "W": 16}),
+    ],
+)
+def test_what_is_kept_of_a_weight(name, changes, cells):
+    design = load_design(name, changes)
+    assert weight_cells(design) == cells
+    assert weight_memory_bits(design) == 64 * sum(cells.values())
+    if "P_ref" in cells:
+        assert (cells["P_ref"], "P" in cells) == (reference_bits(design), has_mean(design))
 
 
 def test_a_pair_takes_two_device_columns():

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 
@@ -136,6 +137,12 @@ def test_what_json_cannot_say_is_refused():
         to_json({"set": {1, 2}})
 
 
+HEADINGS = [
+    "bits of x/d/ADC", "bits kept per weight", "weight memory bits", "an update is", "cycles per update",
+    "row transfer every",
+]  # fmt: skip
+
+
 # --- presets ---------------------------------------------------------------------------------------------------
 
 
@@ -155,11 +162,34 @@ def test_presets(capsys, tmp_path):
         "d": 8,
         "adc": 9,
         "accumulator": 16,
+        "cells": {"chi": 16},
         "memory_bits": 65536,
-        "cycles_per_vector": 256,
+        "update": "vector pair",
+        "cycles_per_update": 256,
+        "transfer_every": None,
     }
     assert "65,536" in lines[1 + preset_names().index("mp-64")]
     assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("mp-8", ["8/8/9", "chi 16", "1,024", "vector pair", "16", "-"]),
+        ("wu-8", ["8/-/8", "dW 16, W 16, plus 8, minus 8", "3,072", "all weights", "16", "-"]),
+        ("sgd-8", ["8/8/9", "-", "0", "train on W, 5 slots", "50", "-"]),
+        ("ttv2-8", ["8/8/9", "H 18", "1,152", "train on A, 5 slots", "50", "2 updates"]),
+        ("c-ttv2-8", ["8/8/9", "H 18", "1,152", "train on A, 5 slots", "50", "2 updates"]),
+        ("agad-8", ["8/8/9", "H 18, P 13, P_ref 13", "2,816", "train on A, 5 slots", "50", "2 updates"]),
+    ],
+)
+def test_headings_hold_for_every_scheme(capsys, name, shown):
+    """What a scheme has not is a dash: no accumulators with in-memory SGD, no d where changes come from the host."""
+    assert main(["presets"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith(f"{name} ")]
+    assert re.split(r"  +", head)[4:] == HEADINGS
+    assert re.split(r"  +", line)[4:] == shown
 
 
 def test_a_file_can_be_started_from_a_preset(capsys, tmp_path):
