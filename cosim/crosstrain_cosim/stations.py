@@ -80,14 +80,26 @@ class Unit:
     @property
     def bench(self) -> str:
         """Modules with its cocotb tests, joined by commas."""
-        if self.station == "controller":
-            return ",".join(f"crosstrain_cosim.bench_{name}" for name in self.controller_benches)
-        name = "random_streams" if self.station in STREAM_STATIONS else self.station
-        return f"crosstrain_cosim.bench_{name}"
+        return ",".join(_modules(self.station, self.controller_benches))
 
     def settings(self, design: Design, **more: Any) -> dict[str, Any]:
         """Settings for `run_bench`."""
         return {"design": resolve_toml(design), "inputs": self.inputs, "outputs": self.outputs, **more}
+
+
+def bench_modules(design: Design, station: str) -> tuple[str, ...]:
+    """Modules with the cocotb tests of a station or of the controller."""
+    return _modules(station, _controller_benches(design))
+
+
+def _modules(station: str, controller_benches: tuple[str, ...]) -> tuple[str, ...]:
+    of_station = ("random_streams" if station in STREAM_STATIONS else station,)
+    names = controller_benches if station == "controller" else of_station
+    return tuple(f"crosstrain_cosim.bench_{name}" for name in names)
+
+
+def _controller_benches(design: Design) -> tuple[str, ...]:
+    return GRADIENT_BENCHES if design.pulsed else STREAM_BENCHES if design.streamed else CONTROLLER_BENCHES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,11 +148,11 @@ def controller_unit(design: Design, rtl: dict[str, str] | None = None, *, checke
         top = f"{design.top}_bench"
         texts[f"{top}.v"] = _wrapper(design, top, pins, name, [pin for pin in watched if not pin.is_input])
     inputs = tuple(pin.name for pin in pins if pin.is_input)
-    benches = GRADIENT_BENCHES if design.pulsed else STREAM_BENCHES if design.streamed else CONTROLLER_BENCHES
     outputs = tuple(pin.name for pin in pins if not pin.is_input)
     return Unit(
-        station="controller", top=top, texts=texts, inputs=inputs, outputs=outputs, controller_benches=benches
-    )
+        station="controller", top=top, texts=texts, inputs=inputs, outputs=outputs,
+        controller_benches=_controller_benches(design),
+    )  # fmt: skip
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from crosstrain.options import add_command
 from crosstrain_model.errors import UserError
 
 if TYPE_CHECKING:
+    from crosstrain_cosim.selection import Part
     from crosstrain_cosim.simulators import Result
 
 SHOWN = 5
@@ -29,13 +30,19 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--simulator", metavar="NAME", help="icarus, verilator, compiled or all")
     parser.add_argument("--only", metavar="STATION", help="one station alone, or controller")
+    parser.add_argument(
+        "--test",
+        metavar="NAME",
+        help="only tests in whose name, as pulse.corners, this regular expression is found; the report says that it is "
+        "of a part",
+    )
     parser.add_argument("--waves", metavar="DIR", help="record waves and logs into DIR")
     parser.add_argument("--rtl", metavar="FILE", nargs="+", help="Verilog to test in place of the generated controller")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run the benches; a line for each, then the first divergences of those that failed."""
-    from crosstrain_cosim import regression
+    from crosstrain_cosim import regression, selection
 
     simulator = args.simulator or regression.default_simulator(args.design)
     _choose("--simulator", simulator, regression.CHOICES)
@@ -46,22 +53,66 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     rtl = _sources(args.rtl) if args.rtl else None
     if rtl is not None and not any(re.search(rf"\bmodule\s+\\?{args.design.top}\b", text) for text in rtl.values()):
         raise UserError(f"--rtl: no module {args.design.top} in the files given")
+    whole = selection.parts(args.design, simulator=simulator, external=rtl is not None)
+    chosen = _chosen(args, whole)
     check_design(args)
     seed = args.design.seed
-    print(f"{args.design.name}: {simulator}, seed {seed}", flush=True)
+    part = _part(args, selection.count(chosen), selection.count(whole))
+    print(f"{args.design.name}: {simulator}, seed {seed}{f', {part}' if part else ''}", flush=True)
+    totals = {(one.simulator, one.station): len(one.tests) for one in whole}
     results = regression.run_regression(
         args.design,
-        simulator=simulator,
+        chosen,
         seed=seed,
-        only=args.only or "",
         waves=Path(args.waves) if args.waves else None,
         rtl=rtl,
-        listen=_say,
+        listen=lambda result: _say(result, totals[result.simulator, result.bench]),
     )
+    figures = {"simulator": simulator, **_figures(results), "seed": seed}
+    figures |= {"part": bool(part), "tests_in_whole": selection.count(whole), "only": args.only, "test": args.test}
+    ok = bool(results) and all(result.ok for result in results)
+    if ok:
+        print(_passed(figures, part))
+    else:
+        print(f"{_logs(results)}\nFAILED: {_failed(figures)}{f'; {part}' if part else ''}")
+    return {**figures, "ok": ok, "benches": [_plain(result) for result in results]}
+
+
+def _chosen(args: argparse.Namespace, whole: list[Part]) -> list[Part]:
+    """What --only and --test leave of the whole regression."""
+    from crosstrain_cosim import selection
+
+    found = [part for part in whole if args.only in (None, part.station)]
+    if not found:  # a station, and the compiled lane alone
+        raise UserError(f"--only {args.only}: --simulator {args.simulator} is for the controller alone")
+    if args.test is None:
+        return found
+    if not args.test:  # it would be found in every name
+        raise UserError("--test '': must be a part of a test's name")
+    try:
+        chosen = selection.matching(found, args.test)
+    except re.error as error:
+        raise UserError(f"--test {args.test}: is no regular expression: {error}") from None
+    if not chosen:
+        known = f"none of the {selection.count(found)} tests: {selection.listing(found)}"
+        raise UserError(f"--test {args.test}: matches {known}")
+    return chosen
+
+
+def _part(args: argparse.Namespace, chosen: int, whole: int) -> str:
+    """What is said of a run that leaves tests out, wherever its outcome is; empty for a whole regression."""
+    if chosen == whole:
+        return ""
+    options = {"--only": args.only, "--test": args.test}
+    given = " ".join(f"{name} {value}" for name, value in options.items() if value is not None)
+    return f"a part: {chosen} of {whole} tests ({given})"
+
+
+def _figures(results: list[Result]) -> dict[str, Any]:
+    """Sums over all benches."""
     seconds = sum(result.seconds for result in results)
     cycles = sum(result.cycles for result in results)
-    figures = {
-        "simulator": simulator,
+    return {
         "tests": sum(result.tests for result in results),
         "failed": sum(result.failed for result in results),
         "stopped": sum(result.stopped for result in results),
@@ -69,17 +120,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "mismatches": sum(result.mismatches for result in results),
         "cycles": cycles,
         "cycles_per_second": round(cycles / seconds) if seconds else 0,
-        "seed": seed,
     }
-    ok = bool(results) and all(result.ok for result in results)
-    if ok:
-        print(
-            f"ok: {figures['tests']} tests, {figures['events']:,} comparisons, {figures['mismatches']:,} mismatches, "
-            f"{cycles:,} cycles, {figures['cycles_per_second']:,} a second"
-        )
-    else:
-        print(f"{_logs(results)}\nFAILED: {_failed(figures)}")
-    return {**figures, "ok": ok, "benches": [_plain(result) for result in results]}
+
+
+def _passed(figures: dict[str, Any], part: str) -> str:
+    """The last line of a run in which everything agreed."""
+    tests = f"ok, {part}" if part else f"ok: {figures['tests']} tests"
+    return (
+        f"{tests}, {figures['events']:,} comparisons, {figures['mismatches']:,} mismatches, "
+        f"{figures['cycles']:,} cycles, {figures['cycles_per_second']:,} a second"
+    )
 
 
 def _failed(figures: dict[str, Any]) -> str:
@@ -121,10 +171,12 @@ def _text(path: str) -> str:
         raise UserError(f"--rtl {path}: is not Verilog text") from None
 
 
-def _say(result: Result) -> None:
+def _say(result: Result, of: int) -> None:
+    """The line of a bench that has `of` tests, and the first of its divergences."""
+    tests = f"{result.tests:3}" if result.tests == of else f"{result.tests:3} of {of}"
     state = "ok    " if result.ok else "FAILED"
     print(
-        f"  {state} {result.simulator:9} {result.bench:13} {result.tests:3} tests {result.events:8,} comparisons "
+        f"  {state} {result.simulator:9} {result.bench:13} {tests} tests {result.events:8,} comparisons "
         f"{result.cycles:9,} cycles {result.seconds:6.1f} s",
         flush=True,
     )

@@ -119,7 +119,7 @@ def test_a_poll_that_fails_says_so(mp8):
 
 
 def test_gaps_change_cycles_and_nothing_else(mp8):
-    records = [compiled_record(mp8, 9, 30, **options) for options in GAPS]
+    records = [compiled_record(mp8, 9, 30, **options) for options in GAPS.values()]
     assert len({record["cycles"] for record in records}) == len(GAPS)
     assert [first_difference(records[0], record) for record in records] == [""] * len(GAPS)
 
