@@ -5,13 +5,13 @@ from amaranth.lib.wiring import In, Out
 from crosstrain_hdl.pulse_ledger import COUNTERS
 from crosstrain_hdl.watchdog import TIMEOUT_BITS
 from crosstrain_model.port import (
-    AMPLITUDE_BITS,
     OP_BITS,
     PULSES_BITS,
     STATUS_BITS,
     TAG_BITS,
     WIDTH_BITS,
     adc_codes,
+    amplitude_bits,
     dac_bits,
     row_bits,
 )
@@ -27,7 +27,7 @@ def pulse_members(design):
         "t_row": In(row_bits(design)),
         "t_direction": In(1),
         "t_width": In(WIDTH_BITS),
-        "t_amplitude": In(AMPLITUDE_BITS),
+        "t_amplitude": In(amplitude_bits(design)),
         "t_pulses": In(PULSES_BITS),
         "slot_valid": In(1),
         "slot_ready": Out(1),

@@ -2,9 +2,9 @@
 
     t_* -> rows -> devices <- judge <- sums <- qa_*            train: which read or pulse is next
                       |                                        cells: counts of pulses
-                      +-> q_groups, slot_columns
+                      +-> q_groups, slot_columns             amplitudes: of every device column, where it has its own
 
-All devices of a row share the amplitude of a pulse; each leaves the mask when it is done.
+Each device leaves the mask when it is done. All share the amplitude of a pulse, or each has its own.
 """
 
 from amaranth import Module, Mux, Signal, signed
@@ -13,13 +13,14 @@ from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.pulse import GUARD_BITS
 from crosstrain_hdl.weight_copy import target_bits
+from crosstrain_hdl.write_verify_amplitudes import WriteVerifyAmplitudes
 from crosstrain_hdl.write_verify_cells import WriteVerifyCells, cell_members
 from crosstrain_hdl.write_verify_devices import WriteVerifyDevices
 from crosstrain_hdl.write_verify_judge import WriteVerifyJudge
 from crosstrain_hdl.write_verify_rows import WriteVerifyRows
 from crosstrain_hdl.write_verify_sums import WriteVerifySums
-from crosstrain_hdl.write_verify_train import WriteVerifyTrain, read_members, setting_members
-from crosstrain_model.port import AMPLITUDE_BITS, OP_BITS, PULSES_BITS, WIDTH_BITS, Op, row_bits
+from crosstrain_hdl.write_verify_train import WriteVerifyTrain, ramp_members, read_members, setting_members
+from crosstrain_model.port import OP_BITS, PULSES_BITS, WIDTH_BITS, Op, amplitude_bits, row_bits
 from crosstrain_model.pulse import COUNTER_BITS, SET, row_buffers
 from crosstrain_model.write_verify import COUNTERS
 
@@ -53,7 +54,8 @@ class WriteVerify(wiring.Component):
     qr_valid, qr_ready, qr_status : In, Out, In, its status, after its words: OK and SATURATED are good, and then all
         words came
     p_valid, p_ready, p_op, p_row, p_direction, p_width, p_amplitude, p_pulses : Out, In, Out .., a pulse command:
-        PROGRAM or FORM; p_pulses is its number of device pulses; p_valid falls with cancel
+        PROGRAM or FORM; p_pulses is its number of device pulses; p_amplitude has a code for each device column where
+        the design says so, 0 where there is no pulse; p_valid falls with cancel
     slot_valid, slot_ready, slot_columns, slot_last : Out, In, Out, Out, the one slot of the command that was taken last
     over : In(1), strobe: that command has ended
     cancel : In(1), level: the row under way is given up, rows that wait are dropped, their devices count as given up
@@ -91,7 +93,7 @@ class WriteVerify(wiring.Component):
                 "p_row": Out(rows),
                 "p_direction": Out(1),
                 "p_width": Out(WIDTH_BITS),
-                "p_amplitude": Out(AMPLITUDE_BITS),
+                "p_amplitude": Out(amplitude_bits(design)),
                 "p_pulses": Out(PULSES_BITS),
                 "slot_valid": Out(1),
                 "slot_ready": In(1),
@@ -125,6 +127,7 @@ class WriteVerify(wiring.Component):
         for part, names in same.items():
             m.d.comb += [getattr(part, name).eq(getattr(self, name)) for name in names]
         self._walks(m, rows, sums, judge, devices, train)
+        self._pulses(m, judge, devices, train)
         self._outputs(m, rows, devices, train)
         self._pace(m, train)
         self._count(m, devices, train)
@@ -162,6 +165,28 @@ class WriteVerify(wiring.Component):
             train.count_above.eq(devices.count_above),
         ]
 
+    def _pulses(self, m, judge, devices, train):
+        """Amplitude and number of the pulses of a command."""
+        asked = Mux(train.direction == SET, devices.count_below, devices.count_above)
+        if not self.design.column_amplitudes:
+            m.d.comb += [self.p_amplitude.eq(train.amplitude), self.p_pulses.eq(asked)]
+            return
+        m.submodules.amplitudes = part = WriteVerifyAmplitudes(self.design)
+        same = {
+            self: ramp_members(),
+            train: ("load", "form", "direction", "walk", "counting", "turn"),
+            devices: ("come", "who", "mask"),
+            judge: ("below", "above"),
+        }
+        for owner, names in same.items():
+            m.d.comb += [getattr(part, name).eq(getattr(owner, name)) for name in names]
+        m.d.comb += [
+            devices.out.eq(part.out),
+            train.on.eq(part.possible & (self.p_pulses != 0)),
+            self.p_amplitude.eq(part.amplitude),
+            self.p_pulses.eq(asked - part.count_out),
+        ]
+
     def _outputs(self, m, rows, devices, train):
         """Reads and commands."""
         m.d.comb += [
@@ -176,8 +201,6 @@ class WriteVerify(wiring.Component):
             self.p_op.eq(Mux(train.form, Op.FORM, Op.PROGRAM)),
             self.p_row.eq(train.busy_row),
             self.p_direction.eq(train.direction),
-            self.p_amplitude.eq(train.amplitude),
-            self.p_pulses.eq(Mux(train.direction == SET, devices.count_below, devices.count_above)),
             self.slot_columns.eq(devices.mask),
             self.slot_last.eq(1),
         ]

@@ -28,6 +28,7 @@ class WriteVerifyDevices(wiring.Component):
     walk : In(1), strobe: a walk begins in the next cycle
     load, form, keep : In, constant during a walk: it takes the flags of a new row, or all devices; it changes nothing
     direction : In(1), of the mask: SET, those below; RESET, those above; SET while a row is loaded
+    out : In(groups * 2 * lanes), devices that are not in it all the same, where amplitudes are told by column
     step, named : Out(1), words of a group are due; it has devices of the mask
     come : Out(3), S1, S2 and S3 of that
     flags : In(2 * lanes), in S1 of a load
@@ -56,6 +57,7 @@ class WriteVerifyDevices(wiring.Component):
                 "form": In(1),
                 "keep": In(1),
                 "direction": In(1),
+                **({"out": In(array.groups * self.devices)} if design.column_amplitudes else {}),
                 "step": Out(1),
                 "named": Out(1),
                 "come": Out(3),
@@ -76,8 +78,9 @@ class WriteVerifyDevices(wiring.Component):
         array = self.design.array
         left, high = (Signal(array.groups * self.devices, name=name) for name in ("left", "high"))
         mask = Signal.like(left, name="padded_mask")
+        side = left & (high ^ (self.direction == SET).replicate(len(high)))
         m.d.comb += [
-            mask.eq(left & (high ^ (self.direction == SET).replicate(len(high)))),
+            mask.eq(side & ~self.out if self.design.column_amplitudes else side),
             self.mask.eq(mask),
             self.groups.eq(Cat(mask.word_select(g, self.devices).any() for g in range(array.groups))),
         ]

@@ -23,10 +23,14 @@ from crosstrain_model.pulse import RESET, SET
 RAMPS = ("set", "reset", "form")
 
 
+def ramp_members():
+    """Registers of the amplitudes."""
+    return {f"{kind}_{part}": In(AMPLITUDE_BITS) for kind in RAMPS for part in ("start", "step", "stop")}
+
+
 def setting_members():
     """Registers of the trains."""
-    ramps = {f"{kind}_{part}": In(AMPLITUDE_BITS) for kind in RAMPS for part in ("start", "step", "stop")}
-    return {**ramps, "reads_log2": In(3), "cycles": In(8)}
+    return {**ramp_members(), "reads_log2": In(3), "cycles": In(8)}
 
 
 def read_members(design):
@@ -55,7 +59,9 @@ class WriteVerifyTrain(wiring.Component):
     f_valid, f_ready, f_row : In, Out, In, a row to form
     cancel : In(1), level
     q_valid, q_ready, qa_ready, qr_valid, qr_ready, qr_status : reads, as `WriteVerify` has them
-    p_valid, p_ready : Out, In, pulse commands; amplitude, direction, form : Out, of them
+    p_valid, p_ready : Out, In, pulse commands; direction, form : Out, of them
+    amplitude : Out, of them, where it is common; where each column has its own, see `WriteVerifyAmplitudes`,
+        on : In(1), the train has devices and amplitudes, turn : Out(1), strobe: it is over, and the next one begins
     pacing : In(1); slot_due : Out(1), the slot of the command that was taken; slot_over : In(1), strobe: it is over
     busy_row : Out, the row under way
     walk, load, keep : Out, see `WriteVerifyDevices`; done : In(1)
@@ -70,6 +76,10 @@ class WriteVerifyTrain(wiring.Component):
         count = range(design.array.device_columns + 1)
         reads = {name: member for name, member in read_members(design).items() if name in (
             "q_valid", "q_ready", "qa_ready", "qr_valid", "qr_ready", "qr_status")}  # fmt: skip
+        if design.column_amplitudes:
+            amplitude = {"on": In(1), "turn": Out(1)}
+        else:
+            amplitude = {"amplitude": Out(AMPLITUDE_BITS)}
         super().__init__(
             {
                 **setting_members(),
@@ -83,7 +93,7 @@ class WriteVerifyTrain(wiring.Component):
                 **reads,
                 "p_valid": Out(1),
                 "p_ready": In(1),
-                "amplitude": Out(AMPLITUDE_BITS),
+                **amplitude,
                 "direction": Out(1, init=SET),
                 "form": Out(1),
                 "pacing": In(1),
@@ -111,8 +121,9 @@ class WriteVerifyTrain(wiring.Component):
         self._first = Signal()  # nothing was pulsed yet
         self._ramp = Signal(AMPLITUDE_BITS + 1)  # the amplitude, once beyond its register
         self._cycle = Signal(8)
+        if not self.design.column_amplitudes:
+            m.d.comb += self.amplitude.eq(self._ramp)
         m.d.comb += [
-            self.amplitude.eq(self._ramp),
             self.to_margin.eq(~self._first & (self.direction == SET)),
             self.counting.eq(~self._first),
         ]
@@ -201,11 +212,15 @@ class WriteVerifyTrain(wiring.Component):
         """The train goes on, or the next one begins: RESET after SET, and SET again in the next cycle."""
         stop = Mux(self.form, self.form_stop, Mux(self.direction == SET, self.set_stop, self.reset_stop))
         some = Mux(self.direction == SET, self.count_below, self.count_above) != 0
-        with m.If(some & (self._ramp <= stop)):
+        turn = self.turn.eq(1) if self.design.column_amplitudes else []
+        by_column = self.design.column_amplitudes
+        with m.If(self.on if by_column else some & (self._ramp <= stop)):
             m.next = "OFFER"
         with m.Elif(self.form | ((self.direction == RESET) & (self._cycle >= self.cycles))):
             m.next = "END"
         with m.Elif(self.direction == SET):
+            m.d.comb += turn
             m.d.sync += [self.direction.eq(RESET), self._ramp.eq(self.reset_start)]
         with m.Else():
+            m.d.comb += turn
             m.d.sync += [self.direction.eq(SET), self._ramp.eq(self.set_start), self._cycle.eq(self._cycle + 1)]

@@ -286,6 +286,11 @@ class Design(Section):
         return self.row.programming == "verify"
 
     @property
+    def column_amplitudes(self) -> bool:
+        """Whether a pulse has an amplitude for each device column."""
+        return self.verified and self.verify.amplitude == "column"
+
+    @property
     def copy_bits(self) -> int:
         """Bits of the digital copy of a weight: any difference of two device codes, in accumulator units."""
         return self.formats.adc + self.formats.fraction + 1

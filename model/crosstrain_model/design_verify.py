@@ -9,15 +9,19 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from crosstrain_model.section import Section, integer, refuse
+from crosstrain_model.section import Section, choice, integer, refuse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verify(Section):
-    """Incremental-step write-verify of one-sided pairs (Wu 2023); all but `cell_bits` are registers."""
+    """Incremental-step write-verify of one-sided pairs (Wu 2023); all but `amplitude` and `cell_bits` are registers."""
 
     PATH: ClassVar[str] = "verify"
 
+    amplitude: str = choice("common", "common", "column")
+    """What the macro takes with a pulse of write-verify.  common: one amplitude for all devices of the row; every train
+    climbs its ramp from the start.  column: one for each device column; a device goes on near where its last train of
+    the kind ended.  Fixed in hardware."""
     range: int = integer(19584, 1, 2**30 - 1)
     """|w| of a weight is clamped to it [accumulator units].  *register*."""
     base: int = integer(6528, 0, 2**30 - 1)

@@ -130,6 +130,11 @@ def dac_bits(design: Design) -> int:
     return array.rows if array.read == "bit-serial" else array.lanes * code_bits(design)
 
 
+def amplitude_bits(design: Design) -> int:
+    """Bits of the amplitude of a command: one code, or one for each device column."""
+    return AMPLITUDE_BITS * (design.array.device_columns if design.column_amplitudes else 1)
+
+
 def adc_codes(design: Design) -> int:
     """Codes in a word of output codes: those of `lanes` weights, or of the devices of `lanes` one-sided pairs."""
     return design.array.lanes * (2 if design.verified else 1)
@@ -174,6 +179,10 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
         fired += "; of a TRAIN, slots that were fired"
         masks = [("out", "slot_rows", design.array.rows, "rows that get a pulse, of a TRAIN, else 0")]
     groups, signed, device = [], "signed", ""
+    amplitude = "amplitude code, opaque to the controller, else 0"
+    if design.column_amplitudes:
+        each = f"{AMPLITUDE_BITS} bits for each device column, column 0 lowest"
+        amplitude = f"amplitude codes, opaque to the controller: {each}; 0 where it gets no pulse"
     if design.verified:
         signed, device = "unsigned", ", of single devices, plus before minus"
         text = "groups of columns whose ADCs convert, of a READ_ROW, else 0; bit g: columns lanes * g and up"
@@ -188,7 +197,7 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
         ("out", "cmd_array", ARRAY_BITS, "array: " + _numbers(ArrayId)),
         ("out", "cmd_row", rows, "row of READ_ROW, PROGRAM and FORM, else 0"),
         ("out", "cmd_width", WIDTH_BITS, "width of every pulse of the command [cycles], else 0"),
-        ("out", "cmd_amplitude", AMPLITUDE_BITS, "amplitude code, opaque to the controller, else 0"),
+        ("out", "cmd_amplitude", amplitude_bits(design), amplitude),
         *groups,
         ("out", "cmd_tag", TAG_BITS, f"tag the completion repeats: 0..{LAST_TAG}, {ABORT_TAG} is ABORT's"),
         ("in", "cmd_ready", 1, "the command is taken"),

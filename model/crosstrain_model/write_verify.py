@@ -9,19 +9,28 @@ Per row, with targets t[device column] of the flagged devices, BASE units of `we
 
     1  read the groups with flagged devices, 2^k times; judge them: below, above or passed
     2  up to CYCLES times, while devices are flagged:
-         SET train     mask = flagged devices that are below;  a = SET_START
+         SET train     mask = flagged devices that are below;  none if SET_START is beyond SET_STOP
                        while the mask is not empty:
                            one SET pulse of amplitude a on the mask                    (PROGRAM, one slot)
                            read the groups of the mask, 2^k times                      (READ_ROW with `arr_cmd_groups`)
                            devices of the mask that have enough leave it and are judged
-                           a = a + SET_STEP;  stop if that is beyond SET_STOP: what is left in the mask stays below
-         RESET train   mask = flagged devices that are above;  a = RESET_START
-                       the same with RESET pulses; devices that are not above leave the mask and are judged
+                           devices whose next amplitude is beyond SET_STOP leave it, and stay below
+         RESET train   mask = flagged devices that are above
+                       the same with RESET pulses and numbers; devices that are not above leave the mask and are judged
     3  what is still flagged is given up, and counted
 
-So all devices of a row share the amplitude of a pulse and each leaves the mask when it is done; one that was reset too
-far is below, and waits for the next SET train.  All flagged devices of a row start together, so that the cycles of a
-row are those of each of its devices.  Only devices of the mask are judged, others keep what they are.
+The amplitude a, by `verify.amplitude`:
+
+    common   a = SET_START when a train begins, a + SET_STEP after each of its pulses.  One for all: the devices that
+             are left in the mask leave it together, and the train is over.
+    column   every device has an a for SET and one for RESET: SET_START, RESET_START when its row begins; after each of
+             its pulses a + SET_STEP if it stays in the mask, max(a - SET_STEP, SET_START) if it leaves it.  So a later
+             train begins one step below the last pulse of the device, and does not climb the ramp again.  A command
+             tells the amplitude of each device column, 0 where there is no pulse.
+
+So each device leaves the mask when it is done; one that was reset too far is below, and waits for the next SET train.
+All flagged devices of a row start together, so that the cycles of a row are those of each of its devices.  Only devices
+of the mask are judged, others keep what they are.
 
 A read that fails (status neither OK nor SATURATED, or words missing) gives up what is flagged, at once.  A pulse that
 fails counts as such (`pulse`); the read behind it tells what came of it.  An abort of the host gives up what is flagged
@@ -29,7 +38,8 @@ and drops the rows that wait; so W is ahead of the array there.
 
 Forming a row (frame FORM): every device of the row is flagged, its target FORM_LEVEL; one FORM train instead of the
 cycles: amplitude FORM_START, FORM_STEP, FORM_STOP, pulses of FORM_WIDTH, command FORM, direction SET; a device with
-S * 2^F >= FORM_LEVEL * 2^k passes, also in the first read.  What does not pass is given up.
+S * 2^F >= FORM_LEVEL * 2^k passes, also in the first read.  What does not pass is given up.  In one train all devices
+have the same amplitude, told per column where amplitudes are.
 
 Every device has a count of pulses that saturates at 2^cell_bits - 1.
 """
@@ -47,6 +57,8 @@ from crosstrain_model.pulse import RESET, SET
 
 Masks = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
+Amplitude = int | Int64
+"""Of a pulse: one for all devices, or [device columns] with 0 where there is no pulse."""
 
 COUNTERS = ("rows", "sets", "resets", "passed", "gave_up", "reads")
 """rows programmed or formed, SET (and forming) and RESET pulses of devices asked for, devices passed and given up, row
@@ -60,7 +72,9 @@ class Row(Protocol):
         """Codes [device columns] of a one-hot read in which only `groups` [groups] convert, others are 0; None: it
         failed."""
 
-    def pulse_row(self, row: int, columns: Masks, *, direction: int, amplitude: int, form: bool = False) -> object:
+    def pulse_row(
+        self, row: int, columns: Masks, *, direction: int, amplitude: Amplitude, form: bool = False
+    ) -> object:
         """One pulse on the devices `columns` [device columns] of a row."""
 
 
@@ -132,6 +146,7 @@ class WriteVerify:
         self._array, self._row = array, row
         self._left = flagged.copy()
         self._below, self._above = np.zeros_like(flagged), np.zeros_like(flagged)
+        self._amplitudes: dict[int, Int64] = {}
         self._value = np.zeros(targets.shape, np.int64)
         self._sense(flagged)
         self.counts["rows"] += 1
@@ -170,11 +185,15 @@ class WriteVerify:
         self, direction: int, ramp: tuple[int, int, int], stop: Int64, low: Int64, high: Int64, *, form: bool = False
     ) -> None:
         """A SET, RESET or FORM train; stop [device columns]: where a device leaves the mask."""
-        amplitude, step, last = ramp
-        k = self.settings.reads_log2
-        mask = self._left & (self._below if direction == SET else self._above)
-        while mask.any() and amplitude <= last:
-            self._array.pulse_row(self._row, mask, direction=direction, amplitude=amplitude, form=form)
+        start, step, last = ramp
+        k, by_column = self.settings.reads_log2, self.design.column_amplitudes
+        amplitude = np.full(stop.shape, start, np.int64)
+        if by_column:
+            amplitude = self._amplitudes.setdefault(direction, amplitude)
+        mask = self._left & (self._below if direction == SET else self._above) & (start <= last)
+        while mask.any():
+            given = np.where(mask, amplitude, 0) if by_column else int(amplitude[mask][0])
+            self._array.pulse_row(self._row, mask, direction=direction, amplitude=given, form=form)
             self.counts["sets" if direction == SET else "resets"] += int(mask.sum())
             if self.cells.size:
                 top = (1 << self.design.verify.cell_bits) - 1
@@ -183,5 +202,8 @@ class WriteVerify:
                 return
             done = mask & ((self._value >= (stop << k)) if direction == SET else (self._value <= (stop << k)))
             self._judge(done, low, high)
-            mask &= ~done
-            amplitude += step
+            stays = mask & ~done & (amplitude + step <= last)
+            amplitude[stays] += step
+            leaves = mask & ~stays
+            amplitude[leaves] = np.maximum(amplitude[leaves] - step, start)
+            mask = stays

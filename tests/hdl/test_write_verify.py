@@ -51,6 +51,8 @@ DESIGNS = {
     "fraction-0": design(3, 3, 1, fraction=0, reads_log2=4, cell_bits=1),
     "fraction-2": design(3, 5, 2, fraction=2, reads_log2=1, set_margin=20, cell_bits=0),
     "no-window": design(4, 3, 2, window=0, set_margin=0, reads_log2=2, fraction=1),
+    "by-column": design(5, 4, 2, amplitude="column", cycles=3, set_step=5000, reset_step=4000, profile="asic"),
+    "by-column-1x1": design(1, 1, 1, amplitude="column", cycles=4, set_step=3000, reset_step=2500),
 }
 
 
@@ -83,7 +85,8 @@ def check(tile, make, rows, *, chance=1.0, forms=(), fails=(), drops=(), seed=3,
         assert not bench.cells[:, columns:].any()
     asked = [event for event in arrays[0].log if event[0] == "pulse"]
     for (op, row, direction, width, amplitude, pulses), event in zip(bench.seen, asked, strict=True):
-        assert (row, direction, amplitude) == (event[1], event[3], event[4])
+        assert (row, direction) == (event[1], event[3])
+        assert amplitude == (side.pack(event[4], 16) if tile.column_amplitudes else event[4])
         assert pulses == event[2].bit_count()
         assert op == (Op.FORM if event[5] else Op.PROGRAM)
         given = bench.values["form_width" if event[5] else "width_set" if direction else "width_reset"]
@@ -98,7 +101,7 @@ def test_devices_that_move(name):
     bench, model = check(tile, lambda: Steps(tile, 2, stuck=0.1), rows, chance=0.5)
     assert model.counts["passed"]
     assert model.counts["sets"]
-    if name != "1x1":
+    if tile.array.columns > 1:
         assert model.counts["resets"]
         assert bool(bench.gave_up_events) == bool(model.counts["gave_up"])
 
@@ -109,7 +112,7 @@ def test_without_any_wait(name):
     check(tile, lambda: Steps(tile, 4), rows_of(tile, 5, 6))
 
 
-@pytest.mark.parametrize("name", ["odd", "one-group", "fraction-0", "no-window"])
+@pytest.mark.parametrize("name", ["odd", "one-group", "fraction-0", "no-window", "by-column", "by-column-1x1"])
 def test_codes_at_random(name):
     """Devices change sides as they like; ramps are short, so that every cycle is used."""
     tile = DESIGNS[name]
@@ -118,7 +121,7 @@ def test_codes_at_random(name):
     assert min(model.counts[key] for key in ("sets", "resets", "gave_up"))
 
 
-@pytest.mark.parametrize("name", ["8x8", "odd"])
+@pytest.mark.parametrize("name", ["8x8", "odd", "by-column"])
 def test_on_the_twin(name):
     """Devices that relax once their row is left, some of them stuck."""
     tile = dataclasses.replace(DESIGNS[name], rram=Rram(write_error=0.3, stuck_low=0.03, stuck_high=0.03))
@@ -132,7 +135,7 @@ def test_on_the_twin(name):
     assert min(model.counts.values())
 
 
-@pytest.mark.parametrize("name", ["8x8", "odd", "one-group"])
+@pytest.mark.parametrize("name", ["8x8", "odd", "one-group", "by-column"])
 def test_forming(name):
     tile = DESIGNS[name]
     forms = list(range(tile.array.rows))[-3:]
@@ -144,7 +147,7 @@ def test_forming(name):
 
 
 @pytest.mark.parametrize("fails", [(0,), (1,), (5, 6), (2, 9, 17)])
-@pytest.mark.parametrize("name", ["8x8", "fraction-2"])
+@pytest.mark.parametrize("name", ["8x8", "fraction-2", "by-column"])
 def test_reads_that_fail(name, fails):
     """Everything that is flagged is given up, whatever words came; nothing is judged by them, pulses stay counted."""
     tile = DESIGNS[name]
@@ -181,6 +184,16 @@ def test_registers_at_their_ends(values):
     _, model = check(limited, lambda: Steps(tile, 5, stuck=0.05), rows_of(tile, 7, 4), forms=forms, **values)
     if "set_start" in values and values["set_start"] == 50000:
         assert not model.counts["sets"]
+
+
+@pytest.mark.parametrize("values", EXTREMES[:3], ids=lambda values: "-".join(values))
+def test_ramps_of_single_devices_at_their_ends(values):
+    """The same ramps, with an amplitude for each device; also steps beyond what a ramp has."""
+    tile = design(3, 5, 2, amplitude="column", cycles=3, set_step=4000, reset_step=4000)
+    _, model = check(tile, lambda: Noise(tile, 5), rows_of(tile, 7, 4), **{**values, "cycles": 3})
+    assert bool(model.counts["sets"]) == ("reset_start" in values or values["set_stop"] == 65535)
+    assert model.counts["resets"]
+    check(tile, lambda: Noise(tile, 5), rows_of(tile, 7, 4), set_stop=30000, set_step=40000, reset_start=0)
 
 
 def test_both_sides_of_every_bound():
@@ -310,7 +323,7 @@ def test_counters_clear():
     run(dut, testbench)
 
 
-@pytest.mark.parametrize("name", ["8x8", "odd", "1x1", "fraction-2", "fraction-0"])
+@pytest.mark.parametrize("name", ["8x8", "odd", "1x1", "fraction-2", "fraction-0", "by-column"])
 def test_emitted_text_does_the_same(bench, name, tmp_path):
     """amaranth.sim and Icarus agree on every output in every cycle, X included; Verilator finds nothing to say."""
     tile = DESIGNS[name]

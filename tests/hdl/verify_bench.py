@@ -8,7 +8,7 @@ from amaranth.sim import Simulator
 
 from crosstrain_hdl.weight_copy import target_bits
 from crosstrain_hdl.write_verify import WriteVerify, settings
-from crosstrain_model.port import Op, Status
+from crosstrain_model.port import AMPLITUDE_BITS, Op, Status
 from crosstrain_model.write_verify import COUNTERS
 from crosstrain_model.write_verify import WriteVerify as Model
 
@@ -16,6 +16,11 @@ from crosstrain_model.write_verify import WriteVerify as Model
 def pack(values, bits):
     """The packed word of fields."""
     return sum((int(value) & ((1 << bits) - 1)) << (place * bits) for place, value in enumerate(values))
+
+
+def unpack(word, bits, count):
+    """The fields of a packed word."""
+    return [word >> place * bits & ((1 << bits) - 1) for place in range(count)]
 
 
 class Steps:
@@ -75,7 +80,7 @@ class Recorded:
 
     def pulse_row(self, row, columns, *, direction, amplitude, form=False):
         """Gives whether it came."""
-        self.log.append(("pulse", row, pack(columns, 1), direction, amplitude, form))
+        self.log.append(("pulse", row, pack(columns, 1), direction, np.asarray(amplitude).tolist(), form))
         self.pulses += 1
         came = self.pulses - 1 not in self.drops
         if came:
@@ -237,6 +242,8 @@ class Bench:
         columns = ctx.get(dut.slot_columns)
         mask = np.array([columns >> place & 1 for place in range(self.design.array.device_columns)], bool)
         form = op == Op.FORM
+        if self.design.column_amplitudes:
+            amplitude = np.array(unpack(amplitude, AMPLITUDE_BITS, self.design.array.device_columns))
         if not self.array.pulse_row(row, mask, direction=direction, amplitude=amplitude, form=form):
             await self._pause(ctx)
             await self._strobe(ctx, dut.over)

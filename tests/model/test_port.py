@@ -7,6 +7,7 @@ import pytest
 
 from crosstrain_model.design import Array, Bus, Design, Formats, Update
 from crosstrain_model.design_gradient import Train
+from crosstrain_model.design_verify import Verify
 from crosstrain_model.port import (
     ABORT_TAG,
     LAST_TAG,
@@ -119,10 +120,10 @@ def test_the_page_has_the_pins_of_trains():
             assert f"| `{signal.name}` | {signal.direction} | {signal.width} | {signal.doc} |" in PAGE.read_text()
 
 
-def devices(read):
+def devices(read, amplitude="common"):
     return Design(
         scheme="wu", array=Array(pair="one-sided", read=read), formats=Formats(adc=8, fraction=7),
-        update=Update(max_pulses=1, threshold=6528),
+        update=Update(max_pulses=1, threshold=6528), verify=Verify(amplitude=amplitude),
     )  # fmt: skip
 
 
@@ -136,9 +137,16 @@ def test_reads_of_single_devices_have_groups_and_a_code_per_device():
     assert (outstanding(serial), adc_codes(serial), adc_codes(Design())) == (1, 8, 4)
 
 
+def test_an_amplitude_for_each_device_column():
+    assert widths(devices("parallel"))["cmd_amplitude"] == 16
+    assert widths(devices("parallel", "column"))["cmd_amplitude"] == 16 * 16
+    assert widths(Design(verify=Verify(amplitude="column")))["cmd_amplitude"] == 16
+
+
+@pytest.mark.parametrize("amplitude", ["common", "column"])
 @pytest.mark.parametrize("read", ["bit-serial", "parallel"])
-def test_the_page_has_the_pins_of_single_devices(read):
+def test_the_page_has_the_pins_of_single_devices(read, amplitude):
     known = {signal.name: signal for signal in port_signals(Design())}
-    for signal in port_signals(devices(read)):
+    for signal in port_signals(devices(read, amplitude)):
         if known.get(signal.name) != signal:
             assert f"| `{signal.name}` | {signal.direction} | {signal.width} | {signal.doc} |" in PAGE.read_text()

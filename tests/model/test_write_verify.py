@@ -37,7 +37,8 @@ class Scripted:
         return None if self.reads - 1 in self.fails else np.where(named, codes, 0)
 
     def pulse_row(self, row, columns, *, direction, amplitude, form=False):
-        self.log.append(("pulse", row, np.flatnonzero(columns).tolist(), direction, amplitude, form))
+        told = np.asarray(amplitude).tolist()
+        self.log.append(("pulse", row, np.flatnonzero(columns).tolist(), direction, told, form))
 
     @property
     def pulses(self):
@@ -55,9 +56,10 @@ class Moving:
         return np.where(np.repeat(groups, 2 * self.tile.array.lanes)[: len(codes)], codes, 0)
 
     def pulse_row(self, row, columns, *, direction, amplitude, form=False):
-        self.pulses.append((np.flatnonzero(columns).tolist(), direction, amplitude, form))
+        self.pulses.append((np.flatnonzero(columns).tolist(), direction, np.asarray(amplitude).tolist(), form))
+        each = np.broadcast_to(amplitude, columns.shape)
         for column in np.flatnonzero(columns):
-            self.g[column] += (1 if direction == SET else -1) * self.step(column, direction, amplitude)
+            self.g[column] += (1 if direction == SET else -1) * self.step(column, direction, each[column])
 
 
 def program(tile, array, flagged, targets, row=0, **changes):
@@ -68,9 +70,16 @@ def program(tile, array, flagged, targets, row=0, **changes):
     return machine, lost
 
 
-def one_device(s, fraction, reads, target):
-    """The rule for one device by itself: amplitudes of its pulses, and how it ends. `reads` gives its next sum."""
-    k, pulses = s.reads_log2, []
+def of_column(event, column):
+    """Direction and amplitude of a pulse of one device."""
+    _, direction, amplitude, _ = event
+    return direction, amplitude[column] if isinstance(amplitude, list) else amplitude
+
+
+def one_device(s, fraction, reads, target, kept):
+    """The rule for one device by itself: amplitudes of its pulses, and how it ends. `reads` gives its next sum; kept:
+    it goes on from its last amplitudes."""
+    k, pulses, latest = s.reads_log2, [], {}
     low, high = (target - s.window) << k, (target + s.window) << k
     enough = (target + max(s.set_margin, -s.window)) << k
 
@@ -84,9 +93,10 @@ def one_device(s, fraction, reads, target):
             (SET, s.set_start, s.set_step, s.set_stop, "below"),
             (RESET, s.reset_start, s.reset_step, s.reset_stop, "above"),
         ):
-            amplitude = start
+            amplitude = max(latest.get(direction, start) - step, start) if kept else start
             while state == of and amplitude <= stop:
                 pulses.append((direction, amplitude))
+                latest[direction] = amplitude
                 value = next(reads) << fraction
                 if value >= enough if direction == SET else value <= high:
                     state = side()
@@ -98,8 +108,9 @@ def one_device(s, fraction, reads, target):
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_a_single_device_by_hand(data):
-    tile = design(1, 1, 1)
     draw = data.draw
+    kept = draw(st.booleans())
+    tile = design(1, 1, 1, amplitude="column" if kept else "common")
     k, window = draw(st.integers(0, 2)), draw(st.integers(0, 80))
     changes = {
         "window": window, "set_margin": draw(st.integers(-100, 100)),
@@ -114,18 +125,18 @@ def test_a_single_device_by_hand(data):
     array = Scripted(tile, [[code, 0] for code in codes])
     machine, lost = program(tile, array, [1, 0], [target, 0], **changes)
     sums = (sum(codes[min(n, len(codes) - 1)] for n in range(i << k, (i + 1) << k)) for i in range(10**6))
-    pulses, state = one_device(machine.settings, 4, sums, target)
-    assert [(direction, amplitude) for _, direction, amplitude, _ in array.pulses] == pulses
+    pulses, state = one_device(machine.settings, 4, sums, target, kept)
+    assert [of_column(event, 0) for event in array.pulses] == pulses
     assert lost.tolist() == [state != "passed", False]
     assert machine.counts["passed"] == (state == "passed")
     assert machine.counts["reads"] == array.reads == (len(pulses) + 1) << k
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 2**32 - 1))
-def test_devices_of_a_row_do_not_disturb_each_other(seed):
-    """Each of a row gets the pulses, and ends as, it would alone: its own answers, its own judgement."""
-    tile = design(1, 4, 2, set_step=3000, reset_step=3000)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["common", "column"]))
+def test_devices_of_a_row_do_not_disturb_each_other(seed, kind):
+    """Each of a row gets the pulses, and ends as, it would alone: its answers, its judgement, its amplitudes."""
+    tile = design(1, 4, 2, set_step=3000, reset_step=3000, amplitude=kind)
     rng = np.random.default_rng(seed)
     start, targets = rng.uniform(20, 180, 8), rng.integers(320, 2900, 8)
     flagged = rng.random(8) < 0.7
@@ -139,7 +150,8 @@ def test_devices_of_a_row_do_not_disturb_each_other(seed):
     for column in np.flatnonzero(flagged):
         alone = Moving(tile, start, step)
         _, gone = program(tile, alone, np.arange(8) == column, targets, cycles=3)
-        assert [event[1:] for event in together.pulses if column in event[0]] == [event[1:] for event in alone.pulses]
+        mine = [of_column(event, column) for event in together.pulses if column in event[0]]
+        assert mine == [of_column(event, column) for event in alone.pulses]
         assert gone[column] == lost[column]
     assert machine.counts["passed"] + machine.counts["gave_up"] == flagged.sum()
     untouched = ~flagged
@@ -267,6 +279,72 @@ def test_where_set_trains_stop():
         assert array.g[0] == last, margin
 
 
+def column_tile(**verify):
+    """Amplitudes by column, ramps 1000, 1500, .. 3000 and 100, 110, .. 150."""
+    ramps = {"set_start": 1000, "set_step": 500, "set_stop": 3000,
+             "reset_start": 100, "reset_step": 10, "reset_stop": 150}  # fmt: skip
+    return design(1, 2, 2, amplitude="column", **{**ramps, **verify})
+
+
+def test_a_later_train_begins_one_step_below_the_last_pulse():
+    """Column 0 needs three SET pulses, is reset twice too far, and goes on at the second of its amplitudes; column 1
+    starts late, and from its own start."""
+    tile = column_tile(cycles=3)
+    low, high, in_it = 50, 130, 100
+    codes = [[low, high], [low, 0], [low, 0], [high, 0], [high, high], [low, low], [low, low], [in_it, in_it]]
+    array = Scripted(tile, [[*pair, 0, 0] for pair in codes])
+    _, lost = program(tile, array, [1, 1, 0, 0], [1600] * 4)
+    assert [event[1:3] for event in array.pulses] == [
+        (SET, [1000, 0, 0, 0]), (SET, [1500, 0, 0, 0]), (SET, [2000, 0, 0, 0]),
+        (RESET, [100, 100, 0, 0]), (RESET, [110, 110, 0, 0]),
+        (SET, [1500, 1000, 0, 0]), (SET, [2000, 1500, 0, 0]),
+    ]  # fmt: skip
+    assert not lost.any()
+
+
+def test_a_device_at_the_end_of_its_ramp_leaves_the_mask_and_stays_below():
+    """Column 0 never moves, column 1 comes later: the second train takes it to the end, while column 0 tries twice."""
+    tile = column_tile(cycles=2, set_step=1000)
+    codes = [[50, 130, 0, 0]] * 4 + [[50, 50, 0, 0]]
+    array = Scripted(tile, codes)
+    machine, lost = program(tile, array, [1, 1, 0, 0], [1600] * 4)
+    assert [event[:3] for event in array.pulses] == [
+        ([0], SET, [1000, 0, 0, 0]), ([0], SET, [2000, 0, 0, 0]), ([0], SET, [3000, 0, 0, 0]),
+        ([1], RESET, [0, 100, 0, 0]),
+        ([0, 1], SET, [2000, 1000, 0, 0]), ([0, 1], SET, [3000, 2000, 0, 0]), ([1], SET, [0, 3000, 0, 0]),
+    ]  # fmt: skip
+    assert lost.tolist() == [True, True, False, False]
+    assert machine.counts["sets"] == 8
+
+
+def test_a_row_begins_with_the_start_of_its_ramps():
+    tile = column_tile(cycles=2)
+    array = Scripted(tile, [[50] * 4])
+    machine, _ = program(tile, array, [1, 0, 0, 0], [1600] * 4)
+    first = array.pulses
+    array.log.clear()
+    machine.program(array, 0, np.array([1, 0, 0, 0], bool), np.full(4, 1600))
+    assert array.pulses == first
+    assert first[0][2] == [1000, 0, 0, 0]
+
+
+def test_one_cycle_is_the_same_with_both_kinds_of_amplitude():
+    """What is kept is only seen in a second cycle; forming has one train."""
+    rng = np.random.default_rng(4)
+    start, targets, sizes = rng.uniform(20, 180, 8), rng.integers(320, 2900, 8), rng.uniform(1.0, 9.0, 8)
+    logs = []
+    for kind in ("common", "column"):
+        tile = design(1, 4, 2, set_step=3000, reset_step=3000, amplitude=kind, form_level=2000)
+        array = Moving(tile, start, lambda column, direction, amplitude: sizes[column] * (1.0 + amplitude / 20000.0))
+        machine, _ = program(tile, array, np.ones(8), targets, cycles=1)
+        array.g[:] = start
+        machine.form(array, 0)
+        logs.append([(event[0], [of_column(event, column) for column in event[0]]) for event in array.pulses])
+    assert logs[0] == logs[1]
+    for columns, _, amplitudes, _ in array.pulses:
+        assert np.flatnonzero(amplitudes).tolist() == columns
+
+
 def test_forming():
     tile = design(2, 2, 1, form_start=100, form_step=50, form_stop=1000, form_level=1600)
     array = Moving(tile, [0, 100, 90, 0], lambda column, direction, amplitude: 0.0 if column == 3 else amplitude / 10)
@@ -302,3 +380,22 @@ def test_on_the_twin_nearly_all_devices_come_into_their_window():
     assert machine.counts["passed"] + machine.counts["gave_up"] == 512
     assert machine.counts["gave_up"] <= 10
     assert machine.cells.sum() == machine.counts["sets"] + machine.counts["resets"]
+
+
+def test_the_twin_takes_an_amplitude_for_each_device():
+    """As if every device had had a pulse of its own amplitude; one that gets none stays as it is."""
+    tile = design(2, 4, 2, amplitude="column")
+    amplitudes = np.array([30000, 0, 45000, 28000, 0, 40000, 33000, 0])
+    for direction, level in ((SET, 300000), (RESET, 900000)):
+        twins = [RramTile(tile, seed=3, engine="numpy") for _ in range(1 + len(amplitudes))]
+        for twin in twins:
+            twin.g[:] = level
+        given = twins[0].pulse_row(1, amplitudes > 0, direction=direction, amplitude=amplitudes)
+        assert given == 5
+        for column, amplitude in enumerate(amplitudes.tolist()):
+            alone = twins[1 + column]
+            alone.pulse_row(1, np.ones(8, bool), direction=direction, amplitude=amplitude)
+            assert twins[0].g[1, column] == (alone.g[1, column] if amplitude else level)
+        assert (twins[0].g[0] == level).all()
+    with pytest.raises(ValueError, match=r"pulse_row amplitude = int64 \(3,\): must be integers \(8,\)"):
+        twins[0].pulse_row(0, np.ones(8, bool), direction=SET, amplitude=np.zeros(3, np.int64))

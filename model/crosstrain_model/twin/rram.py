@@ -1,7 +1,7 @@
 """Bulk-switching RRAM in integers: how a device answers a pulse, how it relaxes, what a read of single devices gives.
 
-Conductance g: int32, unit 2^-20 of the largest (ONE), LOW <= g <= ONE.  One pulse of amplitude code a, in int64, shifts
-arithmetic, z of the event and the device column (noise.py):
+Conductance g: int32, unit 2^-20 of the largest (ONE), LOW <= g <= ONE.  One pulse of amplitude code a (of
+the event, or of each device column), in int64, shifts arithmetic, z of the event and the device column (noise.py):
 
     plateau = LOW + (((a - A_set)   * K) >> 10)     SET                K = rint((ONE - LOW) 2^10 / span)
             = ONE - (((a - A_reset) * K) >> 10)     RESET              A: thresholds of the device
@@ -33,6 +33,7 @@ A row read has code 2^x on its row alone, and range `adc_range_row`.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,8 @@ ERRORS = 64
 
 Grid = npt.NDArray[np.int32]
 Wide = npt.NDArray[np.int64]
+Amplitude = int | npt.NDArray[np.integer[Any]]
+"""One for all devices of a row, or [device columns]."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,13 +73,13 @@ class RramDevices:
     errors: Wide
     """E [ERRORS]."""
 
-    def plateau(self, row: int, direction: int, amplitude: int) -> Wide:
-        """[device columns]"""
+    def plateau(self, row: int, direction: int, amplitude: Amplitude) -> Wide:
+        """[device columns]; of an amplitude for all, or for each."""
         threshold = (self.threshold_set if direction == SET else self.threshold_reset)[row].astype(np.int64)
         way: Wide = ((amplitude - threshold) * self.gain) >> 10
         return self.low + way if direction == SET else ONE - way
 
-    def pulse(self, g: Grid, row: int, direction: int, amplitude: int, z: npt.NDArray[np.int32]) -> Grid:
+    def pulse(self, g: Grid, row: int, direction: int, amplitude: Amplitude, z: npt.NDArray[np.int32]) -> Grid:
         """g [device columns] of a row after a pulse on all of them; z of each."""
         wide, plateau = g.astype(np.int64), self.plateau(row, direction, amplitude)
         sign = 1 if direction == SET else -1

@@ -182,13 +182,18 @@ class RramTile:
 
     # ---- pulses ----
 
-    def pulse_row(self, row: int, columns: Masks, *, direction: int, amplitude: int, form: bool = False) -> int:
-        """One pulse on the devices `columns` [device columns] of a row; a forming pulse acts as a SET pulse (the twin's
-        devices are formed).  Returns the pulses delivered; none is no event."""
+    def pulse_row(
+        self, row: int, columns: Masks, *, direction: int, amplitude: rram.Amplitude, form: bool = False
+    ) -> int:
+        """One pulse on the devices `columns` [device columns] of a row, of one amplitude, or of one for each device
+        column; a forming pulse acts as a SET pulse (the twin's devices are formed).  Returns the pulses delivered; none
+        is no event."""
         del form
         if not columns.any():
             return 0
         self._settle(checks.within("pulse_row row", row, self.rows))
+        if isinstance(amplitude, np.ndarray):
+            checks.whole("pulse_row amplitude", amplitude, (self.device_columns,))
         z = self._z(noise.PROGRAM, int(self.counters[PULSES]), row)[0].astype(np.int32)
         moved = self.devices.pulse(self.g[row], row, direction, amplitude, z)
         self.g[row] = np.where(columns, moved, self.g[row])
