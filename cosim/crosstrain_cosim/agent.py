@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from crosstrain_cosim.event import Event, Fault
+from crosstrain_cosim.event import Event, Fault, amplitude_on_pins
 from crosstrain_cosim.streams import packed, unpacked
 from crosstrain_model import port
 from crosstrain_model.design import Design
@@ -131,7 +131,7 @@ class Agent:
             self._drive(name, int(self.rng.random() >= self.gaps))
 
     def _command(self) -> None:
-        seen = {name: int(getattr(self.dut, f"arr_cmd_{name}").value) for name in self.payload}
+        seen: dict[str, Any] = {name: int(getattr(self.dut, f"arr_cmd_{name}").value) for name in self.payload}
         if seen["op"] == Op.ABORT:
             self.aborts += 1
             self._words.clear()
@@ -140,6 +140,7 @@ class Agent:
                 self._finish(Status.ABORTED)
             self._dones.append(_Done(tag=ABORT_TAG, status=Status.ABORTED, pulses=0, due=self.cycle))
             return
+        seen["amplitude"] = amplitude_on_pins(self.design, seen["amplitude"])
         assert self._now is None, f"command {seen} while {self._now} is unfinished"
         self._now = Event(**seen)
         self._fault = self.fault(self._now) if self.fault else None

@@ -39,9 +39,12 @@ class DeviceHook:
         tile, width = self.array, self.array.device_columns
         if op == PROGRAM:
             done = 0
+            amplitude = given[1]
+            if tile.design.column_amplitudes:
+                amplitude = np.ctypeslib.as_array(given, (1 + width,))[1:]
             for direction, counts in ((SET, sets), (RESET, resets)):
                 mask = np.ctypeslib.as_array(counts, (width,)) > 0
-                done += tile.pulse_row(row, mask, direction=direction, amplitude=given[0], form=bool(given[1]))
+                done += tile.pulse_row(row, mask, direction=direction, amplitude=amplitude, form=bool(given[0]))
             return done
         if op == FORWARD:
             codes = tile.forward(np.ctypeslib.as_array(given, (1, tile.rows)))[0]

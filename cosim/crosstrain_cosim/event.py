@@ -7,9 +7,25 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model.port import Status
+from crosstrain_model.design import Design
+from crosstrain_model.port import AMPLITUDE_BITS, Status
 
 Mask = npt.NDArray[np.bool_]
+Amplitude = int | tuple[int, ...]
+"""Of a command, or of each device column where the port tells them."""
+
+
+def amplitude_on_pins(design: Design, word: int) -> Amplitude:
+    """What the bits of the pin say."""
+    if not design.column_amplitudes:
+        return word
+    mask = (1 << AMPLITUDE_BITS) - 1
+    return tuple(word >> AMPLITUDE_BITS * column & mask for column in range(design.array.device_columns))
+
+
+def amplitude_of(given: int | npt.NDArray[np.int64]) -> Amplitude:
+    """What the model gives an array, as an event has it."""
+    return tuple(given.tolist()) if isinstance(given, np.ndarray) else given
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +50,7 @@ class Event:
     row: int
     tag: int
     width: int
-    amplitude: int
+    amplitude: Amplitude
     groups: int = 0
     """Groups that a READ_ROW names, where the port has them."""
     status: int = Status.OK

@@ -51,7 +51,8 @@ def sizes(design: Design) -> dict[str, int]:
         "STREAM_CODES": frames.beat_bits(design) // frames.slot_bits(design),
         "RESULT_SLOT": frames.result_bits(design), "DAC_WORD_BITS": port.dac_bits(design),
         "ADC_CODES": port.adc_codes(design),
-        "OUTSTANDING": port.outstanding(design),
+        "OUTSTANDING": port.outstanding(design), "AMPLITUDE_BITS": port.AMPLITUDE_BITS,
+        "AMPLITUDES": port.amplitude_bits(design) // port.AMPLITUDE_BITS,
     }  # fmt: skip
     hook = {f"HOOK_{name}": number for number, name in enumerate(HOOKS)}
     arrays = {f"ARRAY_{array.name}": int(array) for array in port.ArrayId}
@@ -75,10 +76,11 @@ def header(design: Design) -> str:
 
 def event_type(design: Design) -> np.dtype[Any]:
     """The record of one finished command; `Event` of bulk.h."""
-    words = ("op", "array", "row", "tag", "status", "pulses", "width", "amplitude")
+    words = ("op", "array", "row", "tag", "status", "pulses", "width")
     counts = (np.uint8, (design.array.device_columns,))
-    fields = [("cycle", np.uint64), *((name, np.uint32) for name in words), ("set", *counts), ("reset", *counts)]
-    return np.dtype(fields, align=True)
+    amplitude = (np.uint32, (design.array.device_columns,) if design.column_amplitudes else ())
+    fields = [("cycle", np.uint64), *((name, np.uint32) for name in words), ("amplitude", *amplitude)]
+    return np.dtype([*fields, ("set", *counts), ("reset", *counts)], align=True)
 
 
 def library_model(design: Design, texts: dict[str, str], top: str) -> Model:
@@ -94,6 +96,7 @@ def simulation_model(design: Design, texts: dict[str, str], top: str) -> Model:
         "DAC_BITS": names["DAC_WORD_BITS"], "ADC_BITS": names["ADC_CODES"] * names["ADC_BITS"],
         "TDATA_BITS": names["STREAM_CODES"] * names["STREAM_SLOT"],
         "RESULT_BITS": names["ADC_CODES"] * names["RESULT_SLOT"], "GROUPS": names["GROUPS"],
+        "AMPLITUDE_BITS": names["AMPLITUDES"] * names["AMPLITUDE_BITS"],
         "ROW_MASK_BITS": names["ROWS"] if design.pulsed else 1,
     }  # fmt: skip
     options = [f"+define+{name}={value}" for name, value in macros.items()]

@@ -125,12 +125,17 @@ def _mask_words(mask: Any) -> list[int]:
     return np.packbits(padded, bitorder="little").view("<u4").tolist()
 
 
+def _plain(value: Any) -> Any:
+    """A number as JSON takes it, or several."""
+    return np.asarray(value).tolist()
+
+
 def from_agent(events: Iterable[Event]) -> list[list[Any]]:
     """Events of the Python agent."""
     return [
-        [*(int(getattr(event, name)) for name in EVENT), list(event.set_counts), list(event.reset_counts)]
+        [*(_plain(getattr(event, name)) for name in EVENT), list(event.set_counts), list(event.reset_counts)]
         if event.op in (Op.PROGRAM, Op.FORM)
-        else [*(int(getattr(event, name)) for name in EVENT), [], []]
+        else [*(_plain(getattr(event, name)) for name in EVENT), [], []]
         for event in events
     ]
 
@@ -138,7 +143,7 @@ def from_agent(events: Iterable[Event]) -> list[list[Any]]:
 def from_native(batches: Iterable[Any]) -> list[list[Any]]:
     """Event records of the C++ agent."""
     return [
-        [*(int(event[name]) for name in EVENT), *((event["set"].tolist(), event["reset"].tolist())
+        [*(_plain(event[name]) for name in EVENT), *((event["set"].tolist(), event["reset"].tolist())
                                                  if event["op"] in (Op.PROGRAM, Op.FORM) else ([], []))]
         for batch in batches
         for event in batch

@@ -46,7 +46,7 @@ class Pulse:
     def put(self, row: int, direction: int, width: int, slots: list[int]) -> None:
         """Queue a command whose slots pulse these device columns."""
         pulses = sum(slot.bit_count() for slot in slots)
-        amplitude = self.rng.randrange(1 << 16)
+        amplitude = self.rng.randrange(1 << port.amplitude_bits(harness.design()))
         command = {"row": row, "direction": direction, "width": width, "amplitude": amplitude, "pulses": pulses}
         command |= {name: int(self.rng.choice((Op.PROGRAM, Op.FORM))) for name in more_fields("t")}
         self.queue.append({"command": command, "slots": slots})

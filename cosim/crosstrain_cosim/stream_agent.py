@@ -74,4 +74,5 @@ class StreamAgent(Agent):
     def _pulse(self, now: Event) -> None:
         for direction, counts in ((SET, self._sets), (RESET, self._resets)):
             form = now.op == Op.FORM
-            self.array.pulse_row(now.row, counts > 0, direction=direction, amplitude=now.amplitude, form=form)
+            amplitude = now.amplitude if isinstance(now.amplitude, int) else np.array(now.amplitude)
+            self.array.pulse_row(now.row, counts > 0, direction=direction, amplitude=amplitude, form=form)

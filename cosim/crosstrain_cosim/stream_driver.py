@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from crosstrain_cosim.event import Event
+from crosstrain_cosim.event import Event, amplitude_of, amplitude_on_pins
 from crosstrain_model import port
 from crosstrain_model.design import Design
 from crosstrain_model.port import Op, Status
@@ -15,6 +15,7 @@ from crosstrain_model.pulse import SET
 from crosstrain_model.registers import register_table
 from crosstrain_model.stream_controller import StreamController
 from crosstrain_model.twin.rram_tile import RramTile
+from crosstrain_model.write_verify import Amplitude
 
 
 class StreamDriver:
@@ -56,9 +57,10 @@ class StreamDriver:
         self._read(Op.READ_ROW, row, codes)
         return codes
 
-    def pulse_row(self, row: int, columns: Any, *, direction: int, amplitude: int, form: bool = False) -> None:
+    def pulse_row(self, row: int, columns: Any, *, direction: int, amplitude: Amplitude, form: bool = False) -> None:
         width = self._settings["form_width" if form else "width_set" if direction == SET else "width_reset"]
-        event = self._event(Op.FORM if form else Op.PROGRAM, row, width=width, amplitude=amplitude)
+        event = self._event(Op.FORM if form else Op.PROGRAM, row, width=width)
+        event.amplitude = amplitude_of(amplitude)
         counts, none = tuple(columns.astype(int).tolist()), (0,) * len(columns)
         event.set_counts, event.reset_counts = (counts, none) if direction == SET else (none, counts)
         event.pulses = self.array.pulse_row(row, columns, direction=direction, amplitude=amplitude, form=form)
@@ -79,9 +81,10 @@ class StreamDriver:
         top = int(codes.max()) == (1 << self.design.formats.adc) - 1
         self._event(op, row).status = Status.SATURATED if top else Status.OK
 
-    def _event(self, op: int, row: int, width: int = 0, amplitude: int = 0) -> Event:
+    def _event(self, op: int, row: int, width: int = 0) -> Event:
         tag = len(self.events) % (port.LAST_TAG + 1)
-        event = Event(op=op, array=port.WEIGHTS, row=row, tag=tag, width=width, amplitude=amplitude)
+        none = amplitude_on_pins(self.design, 0)
+        event = Event(op=op, array=port.WEIGHTS, row=row, tag=tag, width=width, amplitude=none)
         self.events.append(event)
         return event
 

@@ -125,7 +125,7 @@ class RtlStreamTile(Lockstep):
         self._compare("commands", np.array([len(due)]), np.array([len(events)]))
         for model, event in zip(due, events, strict=False):
             for name in ("op", "row", "amplitude", "status"):
-                self._compare(name, np.array([int(getattr(model, name))]), event[name])
+                self._compare(name, np.atleast_1d(getattr(model, name)), event[name])
             if model.op in (Op.PROGRAM, Op.FORM):
                 self._compare_pulses(model, event)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from crosstrain_cosim import harness
-from crosstrain_cosim.event import Event
+from crosstrain_cosim.event import Event, amplitude_of
 from crosstrain_cosim.stream_agent import StreamAgent
 from crosstrain_cosim.stream_reader import StreamReader
 from crosstrain_cosim.stream_watch import StreamRegisters
@@ -26,7 +26,7 @@ from crosstrain_model.frames import FrameOp
 from crosstrain_model.port import Op, Status
 from crosstrain_model.pulse import SET
 from crosstrain_model.stream_controller import StreamController
-from crosstrain_model.write_verify import COUNTERS
+from crosstrain_model.write_verify import COUNTERS, Amplitude
 
 GOOD = (Status.OK, Status.SATURATED)
 
@@ -143,10 +143,10 @@ class StreamReference:
         harness.report.same("groups", event.groups, mask, vector=self.number, command=self.compared, row=row)
         return np.array(event.codes, np.int32) if self.came(event) else None
 
-    def pulse_row(self, row: int, columns: Any, *, direction: int, amplitude: int, form: bool = False) -> None:
+    def pulse_row(self, row: int, columns: Any, *, direction: int, amplitude: Amplitude, form: bool = False) -> None:
         event = self._next(Op.FORM if form else Op.PROGRAM, row)
         same, where = harness.report.same, {"vector": self.number, "command": self.compared, "row": row}
-        same("amplitude", event.amplitude, amplitude, **where)
+        same("amplitude", event.amplitude, amplitude_of(amplitude), **where)
         widths = self.settings
         width = widths.form_width if form else widths.width_set if direction == SET else widths.width_reset
         same("width", event.width, width, **where)

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_cosim import harness
+from crosstrain_cosim.event import amplitude_of, amplitude_on_pins
 from crosstrain_cosim.streams import Source, Strobe, packed
 from crosstrain_model.design import Design
 from crosstrain_model.port import Op, Status
-from crosstrain_model.write_verify import Row, WriteVerify
+from crosstrain_model.write_verify import Amplitude, Row, WriteVerify
 
 Masks = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
@@ -40,7 +41,9 @@ class Steps:
         answer: Codes = np.where(named, np.clip(codes, 0, self.full), 0).astype(np.int32)
         return answer
 
-    def pulse_row(self, row: int, columns: Masks, *, direction: int, amplitude: int, form: bool = False) -> object:
+    def pulse_row(
+        self, row: int, columns: Masks, *, direction: int, amplitude: Amplitude, form: bool = False
+    ) -> object:
         """One pulse."""
         size = self.rng.uniform(0.0, 0.06 * self.full, len(columns)) * (0.3 + amplitude / 65536.0)
         moved = np.where(columns & self.free[row], size if direction else -size, 0.0)
@@ -61,7 +64,9 @@ class Fixed:
         answer: Codes = np.where(named, self.codes[row], 0).astype(np.int32)
         return answer
 
-    def pulse_row(self, row: int, columns: Masks, *, direction: int, amplitude: int, form: bool = False) -> object:
+    def pulse_row(
+        self, row: int, columns: Masks, *, direction: int, amplitude: Amplitude, form: bool = False
+    ) -> object:
         """Nothing."""
         return None
 
@@ -76,7 +81,7 @@ class Event:
     """Groups of a read, devices of a pulse, as bits."""
     codes: Codes | None = None
     direction: int = 0
-    amplitude: int = 0
+    amplitude: int | tuple[int, ...] = 0
     form: bool = False
     comes: bool = True
     """A pulse; without it the command ends before its slot."""
@@ -119,11 +124,13 @@ class Reference:
         self.events.append(Event(kind="read", row=row, named=packed(groups, 1), codes=codes))
         return codes
 
-    def pulse_row(self, row: int, columns: Masks, *, direction: int, amplitude: int, form: bool = False) -> object:
+    def pulse_row(
+        self, row: int, columns: Masks, *, direction: int, amplitude: Amplitude, form: bool = False
+    ) -> object:
         """The array, with pulses that do not come, written down."""
         comes = self.rng.random() >= self.failing
         self.events.append(Event(kind="pulse", row=row, named=packed(columns, 1), direction=direction,
-                                 amplitude=amplitude, form=form, comes=comes))  # fmt: skip
+                                 amplitude=amplitude_of(amplitude), form=form, comes=comes))  # fmt: skip
         return comes and self.array.pulse_row(row, columns, direction=direction, amplitude=amplitude, form=form)
 
 
@@ -172,8 +179,9 @@ class Sequencer:
         """A pulse command was taken."""
         self.open = event = self._next("pulse", seen["row"])
         where = {"vector": self.count, "row": event.row}
-        for name in ("direction", "amplitude"):
-            harness.report.same(f"p_{name}", seen[name], getattr(event, name), **where)
+        harness.report.same("p_direction", seen["direction"], event.direction, **where)
+        told = amplitude_on_pins(self.design, seen["amplitude"])
+        harness.report.same("p_amplitude", told, event.amplitude, **where)
         harness.report.same("p_op", seen["op"], int(Op.FORM if event.form else Op.PROGRAM), **where)
         harness.report.same("p_pulses", seen["pulses"], event.named.bit_count(), **where)
         self.slot_taken = False

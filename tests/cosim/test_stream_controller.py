@@ -1,6 +1,8 @@
 """Whole controllers whose changes come from the host: green on the pins, in every lane, in lockstep; red on broken
 Verilog."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -21,10 +23,14 @@ DESIGNS = {
         ["array.rows=13", "array.columns=7", "array.lanes=3", "array.read=parallel", "profile=asic", "ledger=true",
          "verify.cell_bits=0", "verify.reads_log2=1", "formats.accumulator=18"],
     ),
-    "one": ("wu-8", ["array.rows=3", "array.columns=2", "array.lanes=1", "formats.x=3", "verify.cycles=1"]),
+    "one": (
+        "wu-8",
+        ["array.rows=3", "array.columns=2", "array.lanes=1", "formats.x=3", "verify.amplitude=column",
+         "verify.cycles=3"],
+    ),
 }  # fmt: skip
-"""8 x 8 bit by bit; 13 x 7 in three lanes with DACs, two reads a judgement, no counts of pulses; one lane and short
-codes."""
+"""8 x 8 bit by bit; 13 x 7 in three lanes with DACs, two reads a judgement, no counts of pulses; one lane, short
+codes and amplitudes by column."""
 
 
 def design(name):
@@ -80,8 +86,9 @@ def test_lanes_agree(name):
     assert found == []
 
 
-def test_the_lanes_of_simulators_agree():
-    events, found = compare_lanes(design("wu"), seed=3, count=12, lanes=("model", "icarus", "host"))
+@pytest.mark.parametrize(("name", "lanes"), [("wu", ("icarus", "host")), ("one", ("host",))])
+def test_the_lanes_of_simulators_agree(name, lanes):
+    events, found = compare_lanes(design(name), seed=3, count=12, lanes=("model", *lanes))
     assert events > 10
     assert found == []
 
@@ -169,6 +176,18 @@ def test_wrong_verilog_is_counted_and_named(capsys, invert):
     answers = learn(tile, list(steps(made, 2)))
     assert sum(step.mismatches for step in answers[1::3]) > 0
     assert "first divergence: tile 0, pass 0, " in capsys.readouterr().err
+
+
+def test_a_wrong_amplitude_is_counted_and_named(capsys):
+    """Of a column without a pulse, so that no device answers differently."""
+    made = design("one")
+    texts = rtl_files(made)
+    text, count = re.subn(r"(slot_columns\[2\] \? \S+ : )16'h0000;", r"\g<1>16'h0001;", texts["wu_8_write_verify.v"])
+    assert count == 1
+    tile = loaded(RtlStreamTile(made, seed=1, tile=0, rtl={**texts, "wu_8_write_verify.v": text}))
+    answers = learn(tile, list(steps(made, 6)))
+    assert sum(step.mismatches for step in answers[1::3]) > 0
+    assert "amplitude[2]: model 0, Verilog 1\n" in capsys.readouterr().err
 
 
 def test_who_builds_it():

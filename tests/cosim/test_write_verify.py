@@ -29,6 +29,7 @@ DESIGNS = {
     "adc 12": design(3, 4, 4, adc=12, fraction=12, cell_bits=3),
     "no fraction": design(3, 5, 2, fraction=0, reads_log2=4, cell_bits=1),
     "no counts": design(4, 3, 1, fraction=2, reads_log2=1, cell_bits=0, limit=12),
+    "by column": design(5, 4, 2, amplitude="column", cycles=3, profile="asic"),
 }
 
 
@@ -65,17 +66,44 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_rule_turns_red(name):
-    unit = station_unit(DESIGNS["as presets"], "write_verify")
-    pattern, replacement = BROKEN[name]
+BROKEN_BY_COLUMN = {
+    "a device's amplitude does not advance": (
+        r"(assign amplitudes_following_0 =) [^;]+;",
+        r"\1 amplitudes_due_amplitudes[15:0];",
+    ),
+    "a device's amplitude comes from another column": (
+        r"(assign amplitudes_following_1 =) [^;]+;",
+        r"\1 amplitudes_following_2;",
+    ),
+    "a later train begins at the last amplitude": (
+        r"(assign amplitudes_following_3 =) [^;]+;",
+        r"\1 amplitudes_on_3 ? amplitudes_due_amplitudes[63:48] + amplitudes_step : amplitudes_due_amplitudes[63:48];",
+    ),
+    "a device goes on beyond its ramp": (r"(assign amplitudes_on_\d =) [^;]+;", r"\1 1'b1;"),
+}
+
+
+def check_red(tile, pattern, replacement):
+    unit = station_unit(tile, "write_verify")
     file = f"{unit.top}.v"
     text, count = re.subn(pattern, replacement, unit.texts[file])
-    assert count == 1
-    result = run(DESIGNS["as presets"], texts={**unit.texts, file: text}, only="corners|at_random_back_to_back")
+    assert count >= 1
+    result = run(tile, texts={**unit.texts, file: text}, only="corners|at_random_back_to_back")
     assert not result.ok
     assert result.mismatches
     assert "hardware" in result.messages[0]
+    return result.messages
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_rule_turns_red(name):
+    check_red(DESIGNS["as presets"], *BROKEN[name])
+
+
+@pytest.mark.parametrize("name", BROKEN_BY_COLUMN)
+def test_a_broken_amplitude_turns_red(name):
+    messages = check_red(DESIGNS["by column"], *BROKEN_BY_COLUMN[name])
+    assert any(message.startswith("p_amplitude") for message in messages)
 
 
 @pytest.mark.parametrize("net", ["q_row", "p_pulses", "judge_low", "train_keep", "cells_counted", "train_asked"])

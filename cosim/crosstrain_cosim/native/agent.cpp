@@ -42,7 +42,8 @@ void Agent::command(const Sample &s, uint64_t cycle) {
   if (busy || !dones.empty()) return blame("a command came before the former one was completed");
   now = Event{};
   now.op = s.cmd_op, now.array = s.cmd_array, now.row = s.cmd_row, now.tag = s.cmd_tag;
-  now.width = s.cmd_width, now.amplitude = s.cmd_amplitude;
+  now.width = s.cmd_width;
+  take_amplitudes(s, now);
   busy = true;
   ending = STATUS_OK;
   dac_words = 0;
@@ -136,7 +137,8 @@ void Agent::finish(uint32_t status, uint64_t due) {
 
 // The pulses reach the devices when their command ends.
 void Agent::pulse() {
-  const int32_t how[] = {int32_t(now.amplitude), now.op == OP_FORM};
+  int32_t how[1 + AMPLITUDES] = {now.op == OP_FORM};
+  for (int i = 0; i < AMPLITUDES; i++) how[1 + i] = int32_t(now.amplitude[i]);
   const int32_t done = hook(user, HOOK_PROGRAM, now.array, now.row, now.set_counts, now.reset_counts, how, nullptr);
   if (done != int32_t(now.pulses)) blame("the array refused a row program");
 }

@@ -6,7 +6,7 @@ module bulk;
       input bit [31:0] flags, input int unsigned rdata, input int unsigned m_tuser, input bit [95:0] command,
       input bit [`RESULT_BITS-1:0] m_tdata, input bit [`ROW_MASK_BITS-1:0] rows, input bit [`DEVICE_COLUMNS-1:0] columns,
       input bit [`DEVICE_COLUMNS-1:0] direction, input bit [`DAC_BITS-1:0] dac,
-      input bit [`GROUPS-1:0] groups,
+      input bit [`GROUPS-1:0] groups, input bit [`AMPLITUDE_BITS-1:0] amplitude,
       output bit [31:0] controls, output bit [63:0] bus, output int unsigned tuser,
       output bit [`TDATA_BITS-1:0] tdata, output bit [`ADC_BITS-1:0] adc, output bit [31:0] done);
 
@@ -33,7 +33,7 @@ module bulk;
   wire [2:0] cmd_array;
   wire [`CMD_ROW_BITS-1:0] cmd_row;
   wire [27:0] cmd_width;
-  wire [15:0] cmd_amplitude;
+  wire [`AMPLITUDE_BITS-1:0] cmd_amplitude;
   wire [7:0] cmd_tag;
   wire [`RESULT_BITS-1:0] m_tdata;
   wire [`DEVICE_COLUMNS-1:0] columns, direction;
@@ -80,7 +80,7 @@ module bulk;
 
   wire [31:0] flags = {11'b0, rresp, bresp, prog_enable, done_ready, adc_ready, dac_last, dac_valid, slot_last,
                        slot_valid, cmd_valid, irq, m_tlast, m_tvalid, tready, rvalid, arready, bvalid, wready, awready};
-  wire [95:0] command = 96'({cmd_row, cmd_width, cmd_amplitude, cmd_tag, cmd_array, cmd_op});
+  wire [95:0] command = 96'({cmd_row, cmd_width, cmd_tag, cmd_array, cmd_op});
 
   always begin
     wait (go);
@@ -98,7 +98,7 @@ module bulk;
     bit [`TDATA_BITS-1:0] tdata_next;
     bit [`ADC_BITS-1:0] adc_next;
     now = bulk_edge(flags, rdata, {12'b0, m_tuser}, command, m_tdata, rows, columns, direction, dac, groups,
-                    controls_next, bus_next, tuser_next, tdata_next, adc_next, done_next);
+                    cmd_amplitude, controls_next, bus_next, tuser_next, tdata_next, adc_next, done_next);
     controls <= controls_next;
     bus <= bus_next;
     tuser <= tuser_next;

@@ -49,6 +49,7 @@ struct Compiled : Bulk {
   Drive given;  // what the inputs are
   uint32_t rows[ROW_MASK_WORDS] = {};
   uint32_t m_tdata[RESULT_WORDS] = {}, columns[SLOT_WORDS] = {}, direction[SLOT_WORDS] = {}, dac[DAC_WORDS] = {}, groups[GROUP_WORDS] = {};
+  uint32_t amplitude[AMPLITUDE_WORDS] = {};
 
   Compiled() {
     top->clk = 0;
@@ -89,14 +90,16 @@ struct Compiled : Bulk {
     s.adc_ready = t.arr_adc_ready, s.done_ready = t.arr_done_ready;
     s.m_tvalid = t.m_axis_tvalid, s.cmd_valid = t.arr_cmd_valid, s.slot_valid = t.arr_slot_valid;
     s.dac_valid = t.arr_dac_valid;
-    s.m_tdata = m_tdata, s.slot_rows = rows, s.slot_columns = columns, s.slot_direction = direction, s.dac_codes = dac, s.cmd_groups = groups;
+    s.m_tdata = m_tdata, s.slot_rows = rows, s.slot_columns = columns, s.slot_direction = direction, s.dac_codes = dac;
+    s.cmd_groups = groups, s.cmd_amplitude = amplitude;
     if (s.m_tvalid) {
       s.m_tlast = t.m_axis_tlast, s.m_tuser = t.m_axis_tuser;
       copy_out(t.m_axis_tdata, m_tdata, RESULT_WORDS);
     }
     if (s.cmd_valid) {
       s.cmd_op = t.arr_cmd_op, s.cmd_array = t.arr_cmd_array, s.cmd_row = t.arr_cmd_row, s.cmd_tag = t.arr_cmd_tag;
-      s.cmd_width = t.arr_cmd_width, s.cmd_amplitude = t.arr_cmd_amplitude;
+      s.cmd_width = t.arr_cmd_width;
+      copy_out(t.arr_cmd_amplitude, amplitude, AMPLITUDE_WORDS);
 #ifdef GROUPS_NAMED
       copy_out(t.arr_cmd_groups, groups, GROUP_WORDS);
 #endif

@@ -12,7 +12,8 @@ void bulk_close(Bulk *) {}
 
 // Wide pins come as they are; what is a single bit or short is packed by bulk.sv in the order below, from bit 0.
 int bulk_edge(const svBitVecVal *flags, unsigned rdata, unsigned m_tuser, const svBitVecVal *command,
-              const svBitVecVal *m_tdata, const svBitVecVal *rows, const svBitVecVal *columns, const svBitVecVal *direction, const svBitVecVal *dac, const svBitVecVal *groups,
+              const svBitVecVal *m_tdata, const svBitVecVal *rows, const svBitVecVal *columns,
+              const svBitVecVal *direction, const svBitVecVal *dac, const svBitVecVal *groups, const svBitVecVal *amplitude,
               svBitVecVal *controls, svBitVecVal *bus, unsigned *tuser, svBitVecVal *tdata, svBitVecVal *adc,
               svBitVecVal *done) {
   const uint32_t f = flags[0];
@@ -24,8 +25,9 @@ int bulk_edge(const svBitVecVal *flags, unsigned rdata, unsigned m_tuser, const 
   s.prog_enable = bit(16), s.bresp = f >> 17 & 3, s.rresp = f >> 19 & 3;
   s.rdata = rdata, s.m_tuser = m_tuser;
   s.cmd_op = field(command, 0, 4), s.cmd_array = field(command, 4, 3), s.cmd_tag = field(command, 7, 8);
-  s.cmd_amplitude = field(command, 15, 16), s.cmd_width = field(command, 31, 28), s.cmd_row = field(command, 59, 32);
-  s.m_tdata = m_tdata, s.slot_rows = rows, s.slot_columns = columns, s.slot_direction = direction, s.dac_codes = dac, s.cmd_groups = groups;
+  s.cmd_width = field(command, 15, 28), s.cmd_row = field(command, 43, 32);
+  s.m_tdata = m_tdata, s.slot_rows = rows, s.slot_columns = columns, s.slot_direction = direction, s.dac_codes = dac;
+  s.cmd_groups = groups, s.cmd_amplitude = amplitude;
   const int outcome = one.clock(s);
   const Drive &d = one.drive;
   const bool bits[] = {d.reset,     d.awvalid,   d.wvalid,    d.bready,    d.arvalid,  d.rready,     d.tvalid,  d.tlast,

@@ -16,7 +16,7 @@
 // `reset_counts`, DEVICE_COLUMNS each; HOOK_TRAIN: `row` slots, bytes of their rows and of their columns; it answers the
 // pulses delivered) and once per read (`codes_in` of the lines, `codes_out` of the outputs; it answers 0). Any other
 // answer stops the simulation. With single devices (VERIFIED) outputs are device columns, HOOK_READ_ROW has one number per
-// group in `codes_in`, 1 where it converts, and HOOK_PROGRAM the amplitude and whether the pulse forms.
+// group in `codes_in`, 1 where it converts, and HOOK_PROGRAM whether the pulse forms and its AMPLITUDES amplitudes.
 typedef int32_t (*Hook)(void *user, uint32_t op, uint32_t array, uint32_t row, const uint8_t *set_counts,
                         const uint8_t *reset_counts, const int32_t *codes_in, int32_t *codes_out);
 
@@ -27,6 +27,7 @@ constexpr int DAC_WORDS = words_of(DAC_WORD_BITS);
 constexpr int ADC_WORDS = words_of(ADC_CODES * ADC_BITS);
 constexpr int GROUP_WORDS = words_of(GROUPS);
 constexpr int SLOT_WORDS = words_of(DEVICE_COLUMNS);
+constexpr int AMPLITUDE_WORDS = words_of(AMPLITUDES * AMPLITUDE_BITS);
 constexpr int ROW_MASK_WORDS = words_of(ROWS);
 constexpr int TDATA_WORDS = words_of(STREAM_CODES * STREAM_SLOT);
 constexpr int RESULT_WORDS = words_of(ADC_CODES * RESULT_SLOT);
@@ -49,14 +50,14 @@ struct Sample {
   bool awready, wready, bvalid, arready, rvalid, tready, m_tvalid, m_tlast, irq;
   uint32_t bresp, rdata, rresp, m_tuser;
   bool cmd_valid, slot_valid, slot_last, dac_valid, dac_last, adc_ready, done_ready, prog_enable;
-  uint32_t cmd_op, cmd_array, cmd_row, cmd_width, cmd_amplitude, cmd_tag;
-  const uint32_t *m_tdata, *slot_rows, *slot_columns, *slot_direction, *dac_codes, *cmd_groups;
+  uint32_t cmd_op, cmd_array, cmd_row, cmd_width, cmd_tag;
+  const uint32_t *m_tdata, *slot_rows, *slot_columns, *slot_direction, *dac_codes, *cmd_groups, *cmd_amplitude;
 };
 
 // One finished command of the port. `compiled.py` reads it as a numpy record of the same layout.
 struct Event {
   uint64_t cycle;  // of the completion
-  uint32_t op, array, row, tag, status, pulses, width, amplitude;
+  uint32_t op, array, row, tag, status, pulses, width, amplitude[AMPLITUDES];
   uint8_t set_counts[DEVICE_COLUMNS], reset_counts[DEVICE_COLUMNS];  // pulses fired
 };
 
@@ -70,6 +71,9 @@ inline void set_field(uint32_t *words, int low, int bits, uint32_t value) {
   const uint64_t mask = ((uint64_t(1) << bits) - 1) << (low & 31), wide = (uint64_t(value) << (low & 31)) & mask;
   words[low >> 5] = (words[low >> 5] & ~uint32_t(mask)) | uint32_t(wide);
   if ((low & 31) + bits > 32) words[(low >> 5) + 1] = (words[(low >> 5) + 1] & ~uint32_t(mask >> 32)) | uint32_t(wide >> 32);
+}
+inline void take_amplitudes(const Sample &s, Event &event) {
+  for (int i = 0; i < AMPLITUDES; i++) event.amplitude[i] = field(s.cmd_amplitude, i * AMPLITUDE_BITS, AMPLITUDE_BITS);
 }
 inline int32_t extended(uint32_t value, int bits) { return int32_t(value << (32 - bits)) >> (32 - bits); }
 

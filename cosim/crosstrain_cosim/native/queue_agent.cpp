@@ -55,7 +55,8 @@ void Agent::command(const Sample &s, uint64_t cycle) {
   waiting.emplace_back();
   Event &event = waiting.back().event;
   event.op = s.cmd_op, event.array = s.cmd_array, event.row = s.cmd_row, event.tag = s.cmd_tag;
-  event.width = s.cmd_width, event.amplitude = s.cmd_amplitude;
+  event.width = s.cmd_width;
+  take_amplitudes(s, event);
 }
 
 // Everything that is not finished ends; pulses that were fired count, words that were not taken are dropped.
