@@ -37,7 +37,7 @@ DESIGNS = {
     "wu": ("wu-8",),
     "wu-odd": (
         "wu-8", "name=wu-odd", "profile=asic", "ledger=true", "array.rows=13", "array.columns=7", "array.lanes=3",
-        "array.read=parallel", "verify.cell_bits=0", "verify.reads_log2=2", "clock_mhz=333",
+        "array.read=parallel", "verify.amplitude=column", "verify.cell_bits=0", "verify.reads_log2=2", "clock_mhz=333",
     ),
     "wu-tiny": ("wu-8", "name=wu-tiny", "array.rows=1", "array.columns=1", "array.lanes=1", "formats.accumulator=16"),
     "c-ttv2-tiny": (

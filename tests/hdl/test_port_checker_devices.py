@@ -19,11 +19,11 @@ adc, command, dac, done, pause, slot, watch = (
 START = scripts.START
 
 
-def design(read):
+def design(read, amplitude="common"):
     return Design(
         scheme="wu", array=Array(rows=5, columns=5, lanes=2, pair="one-sided", read=read),
         formats=Formats(x=3, adc=8, fraction=7), update=Update(max_pulses=1),
-        pulse=Pulse(width_set=3, width_reset=3, width_limit=20), verify=Verify(form_width=5),
+        pulse=Pulse(width_set=3, width_reset=3, width_limit=20), verify=Verify(form_width=5, amplitude=amplitude),
     )  # fmt: skip
 
 
@@ -84,6 +84,16 @@ def test_parallel_reads_take_words_of_codes():
 def test_a_broken_rule_is_named(place):
     name, script = BROKEN[place]
     assert watch(script, SERIAL) == (CODES[name], [name])
+
+
+@pytest.mark.parametrize("column", [0, 9])
+def test_amplitudes_of_every_column_are_watched(column):
+    """They stay while a command is offered, and commands without pulses have none."""
+    tile, one = design("bit-serial", "column"), 1 << 16 * column
+    held, other = (FORM | {"arr_cmd_amplitude": word, "arr_cmd_ready": ready} for word, ready in ((one, 0), (0, 1)))
+    assert watch([*START, held, held | {"arr_cmd_ready": 1}], tile) == (0, [])
+    assert watch([*START, held, other], tile) == (CODES["CMD_STABLE"], ["CMD_STABLE"])
+    assert watch([*START, row(1, cmd_amplitude=one)], tile) == (CODES["CMD_FIELDS"], ["CMD_FIELDS"])
 
 
 def test_only_these_designs_have_groups():

@@ -382,6 +382,26 @@ def test_on_the_twin_nearly_all_devices_come_into_their_window():
     assert machine.cells.sum() == machine.counts["sets"] + machine.counts["resets"]
 
 
+def test_amplitudes_by_column_need_fewer_pulses_and_reads():
+    """In a window so small that many devices go through several trains."""
+    counts = {}
+    for kind in ("common", "column"):
+        tile = Design(
+            scheme="wu", array=Array(rows=8, columns=16, lanes=4, pair="one-sided"),
+            formats=Formats(adc=8, fraction=7), update=Update(max_pulses=1),
+            verify=Verify(cycles=5, window=160, set_margin=-160, amplitude=kind),
+        )  # fmt: skip
+        array, machine = RramTile(tile, seed=1, engine="numpy"), WriteVerify(tile)
+        rng = np.random.default_rng(1)
+        for row in range(8):
+            machine.program(array, row, np.ones(32, bool), 8160 + rng.integers(0, 4, 32) * 6528)
+        counts[kind] = machine.counts
+    assert counts["column"]["reads"] < 0.6 * counts["common"]["reads"]
+    assert counts["column"]["sets"] < 0.9 * counts["common"]["sets"]
+    assert counts["column"]["resets"] < counts["common"]["resets"]
+    assert counts["column"]["gave_up"] <= counts["common"]["gave_up"] + 2
+
+
 def test_the_twin_takes_an_amplitude_for_each_device():
     """As if every device had had a pulse of its own amplitude; one that gets none stays as it is."""
     tile = design(2, 4, 2, amplitude="column")
