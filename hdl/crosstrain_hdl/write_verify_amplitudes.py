@@ -91,9 +91,12 @@ class WriteVerifyAmplitudes(wiring.Component):
         new, leaves = [], []
         for device in range(self.devices):
             old = due.word_select(device, AMPLITUDE_BITS)
-            on = stays[device] & fits & (old <= last)
-            beside = (Mux(on, old + step, old - step))[:AMPLITUDE_BITS]
-            new.append(Mux(self.who[device], Mux(on | (old >= second), beside, start), old))
+            on, following = Signal(name=f"on_{device}"), Signal(AMPLITUDE_BITS, name=f"following_{device}")
+            m.d.comb += [
+                on.eq(stays[device] & fits & (old <= last)),
+                following.eq(Mux(on, old + step, Mux(old >= second, old - step, start))),
+            ]
+            new.append(Mux(self.who[device], following, old))
             leaves.append(stays[device] & ~on)
         return Cat(new), Cat(leaves)
 
