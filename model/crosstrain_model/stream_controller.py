@@ -22,6 +22,7 @@ from crosstrain_model.registers import find, register_table
 from crosstrain_model.schedule import Schedule
 from crosstrain_model.write_verify import COUNTERS as VERIFY_COUNTERS
 from crosstrain_model.write_verify import Row, VerifySettings, WriteVerify
+from crosstrain_model.write_verify_batch import program_row
 
 COUNTERS = ("vectors", "visits", "clipped", "clamped")
 """Names of the counters beside those of write-verify, unbounded here; registers show them modulo 2^32."""
@@ -96,7 +97,7 @@ class StreamController:
             self.copy[row] = asked.copy
             self.clamped += asked.clamped
             if asked.flagged.any():
-                lost = self.verify.program(array, int(row), asked.flagged, asked.targets)
+                lost = program_row(self.verify, array, int(row), asked.flagged, asked.targets)
                 self.last.append((int(row), asked.flagged, lost))
         return sum(int(flagged.sum()) for _, flagged, _ in self.last)
 

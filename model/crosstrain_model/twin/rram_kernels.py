@@ -59,16 +59,19 @@ def z_row(keys: Array, kind: int, number: int, row: int, out: Array) -> None:
 
 
 @compiled
+def code_of(part: Array, total: Any, root: Any, z_read: Any, z_adc: Any) -> Any:
+    """The code of one sum."""
+    noisy = total + ((np.int64(z_read) * part[READ_NOISE] * root + 32768) >> 16)
+    v = ((noisy * part[MULTIPLIER]) >> (part[SHIFT] - 8)) + ((np.int64(z_adc) * part[ADC_NOISE] + 128) >> 8)
+    return min(max((v + 128) >> 8, 0), (np.int64(1) << part[ADC]) - 1)
+
+
+@compiled
 def _to_codes(part: Array, sums: Array, root: Any, keys: Array, kind: int, number: Any, row: int, out: Array) -> None:
     """`kind` is the read's, the ADC's follows it."""
-    top = (np.int64(1) << part[ADC]) - 1
     read, read_stride = event_key(keys, kind, number, row)
     adc, adc_stride = event_key(keys, kind + 1, number, row)
     for c in range(out.size):
-        total = sums[c]
-        if part[READ_NOISE] != 0:
-            total += (np.int64(z_of_word(read, read_stride, c)) * part[READ_NOISE] * root + 32768) >> 16
-        v = (total * part[MULTIPLIER]) >> (part[SHIFT] - 8)
-        if part[ADC_NOISE] != 0:
-            v += (np.int64(z_of_word(adc, adc_stride, c)) * part[ADC_NOISE] + 128) >> 8
-        out[c] = np.int32(min(max((v + 128) >> 8, 0), top))
+        z_read = z_of_word(read, read_stride, c) if part[READ_NOISE] != 0 else np.int32(0)
+        z_adc = z_of_word(adc, adc_stride, c) if part[ADC_NOISE] != 0 else np.int32(0)
+        out[c] = np.int32(code_of(part, sums[c], root, z_read, z_adc))

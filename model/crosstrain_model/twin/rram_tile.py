@@ -56,7 +56,8 @@ class RramTile:
         self.fresh: Masks = np.zeros(self.device_columns, np.bool_)
         """Devices of the open row that were pulsed."""
         self.clipped = 0
-        self._compiled = engine == "numba" and importlib.util.find_spec("numba") is not None
+        self.compiled = engine == "numba" and importlib.util.find_spec("numba") is not None
+        """Whether kernels do its work."""
 
     # ---- state ----
 
@@ -70,6 +71,11 @@ class RramTile:
     def full_range(self, value: float) -> None:
         self._full_range = float(value)
         self.forward_converter = converter.make(self.design, bits=self.design.formats.x, full_range=self._full_range)
+
+    @property
+    def row_numbers(self) -> npt.NDArray[np.int64]:
+        """The converter of row reads as kernels take it."""
+        return _numbers(self.row_converter)
 
     @property
     def weight_one(self) -> int:
@@ -145,7 +151,7 @@ class RramTile:
             raise ValueError(f"RramTile.forward x_codes = {worst}: codes must be 0..{len(self.samples) - 1}")
         self._settle(-1)
         out = np.empty((len(codes), width), np.int32)
-        if self._compiled:
+        if self.compiled:
             from crosstrain_model.twin import rram_kernels
 
             part = _numbers(self.forward_converter)
@@ -166,11 +172,11 @@ class RramTile:
         self._settle(checks.within("sense_row row", row, self.rows))
         full, number = 1 << self.design.formats.x, int(self.counters[ROW_READS])
         levels = (self.g[row : row + 1] + np.int32(32)) >> 6
-        if self._compiled:
+        if self.compiled:
             from crosstrain_model.twin import rram_kernels
 
             codes = np.empty(self.device_columns, np.int32)
-            rram_kernels.read_row(levels[0], row, full, self.keys, number, _numbers(self.row_converter), codes)
+            rram_kernels.read_row(levels[0], row, full, self.keys, number, self.row_numbers, codes)
         else:
             read, adc = (self._z(kind, number, row) for kind in (noise.READ_ROW, noise.ADC_ROW))
             root = np.array([[full << 4]], np.int64)
@@ -202,6 +208,16 @@ class RramTile:
         self.fresh |= columns
         return int(columns.sum())
 
+    def begin_row(self, row: int) -> None:
+        """Before a kernel reads and pulses a row: what an event of that row does first."""
+        self._settle(checks.within("begin_row row", row, self.rows))
+
+    def end_row(self, row: int, pulsed: Masks) -> None:
+        """After it: the devices [device columns] that it pulsed."""
+        if pulsed.any():
+            self.open_row = row
+            self.fresh |= pulsed
+
     def _settle(self, row: int) -> None:
         """Relaxes the open row, unless the event is one of that row."""
         if self.open_row in (-1, row):
@@ -215,7 +231,7 @@ class RramTile:
 
     def _z(self, kind: int, number: int, row: int) -> npt.NDArray[np.int64]:
         """z [1, device columns] of one event."""
-        if not self._compiled:
+        if not self.compiled:
             return self._plain_z(kind, np.array([number]), row)
         from crosstrain_model.twin import rram_kernels
 
