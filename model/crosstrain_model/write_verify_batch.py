@@ -27,11 +27,10 @@ def program_row(verify: WriteVerify, array: Row, row: int, flagged: Masks, targe
          full, row), np.int64,
     )  # fmt: skip
     ramps = np.array(((s.set_start, s.set_step, s.set_stop), (s.reset_start, s.reset_step, s.reset_stop)), np.int64)
-    device = np.array((devices.low, devices.gain, devices.rate, devices.noise), np.int64)
     left, pulsed, counts = flagged.copy(), np.zeros_like(flagged), np.zeros(4, np.int64)
     events = array.counters[[ROW_READS, PULSES]]
     kernel.program_row(
-        array.g[row], devices.stuck[row], (devices.threshold_set[row], devices.threshold_reset[row]), device,
+        array.g[row], devices.stuck[row], (devices.threshold_set[row], devices.threshold_reset[row]), devices.numbers,
         array.keys, events, array.row_numbers, settings, ramps, np.ascontiguousarray(targets, np.int64), left, pulsed,
         verify.cells[row] if top else settings, counts,
     )  # fmt: skip

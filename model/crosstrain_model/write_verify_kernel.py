@@ -13,13 +13,10 @@ import numpy as np
 from crosstrain_model.twin import noise
 from crosstrain_model.twin.kernels import Array, compiled_with, event_key
 from crosstrain_model.twin.read_kernels import z_of_word
-from crosstrain_model.twin.rram import ONE
-from crosstrain_model.twin.rram_kernels import code_of
+from crosstrain_model.twin.rram_kernels import code_of, pulse
 
 compiled = compiled_with(Path(__file__))
 
-LOW, GAIN, RATE, NOISE = range(4)
-"""Places in `device`: of `RramDevices`."""
 WINDOW, SET_MARGIN, READS_LOG2, CYCLES, BY_COLUMN, FRACTION, GROUP, CELL_TOP, FULL, ROW = range(10)
 """Places in `settings`: registers, whether devices have amplitudes of their own, bits of fraction, device columns that
 convert together, top of a count of pulses (0: none), code of a row that is read, the row."""
@@ -54,24 +51,6 @@ def sense(
             value[c] <<= settings[FRACTION]
     counters[0] += reads
     counts[READS] += reads
-
-
-@compiled
-def pulse(
-    g: Array, mask: Array, stuck: Array, threshold: Array, amplitude: Array, sign: int, device: Array, key: Any
-) -> None:
-    """One pulse on the mask, SET (sign 1) or RESET (-1)."""
-    a, stride = key
-    low, one = device[LOW], np.int64(ONE)
-    for c in range(g.size):
-        if not mask[c] or stuck[c] != 0:
-            continue
-        way, wide = ((amplitude[c] - np.int64(threshold[c])) * device[GAIN]) >> 10, np.int64(g[c])
-        plateau = low + way if sign > 0 else one - way
-        step = (max(sign * (plateau - wide), 0) * device[RATE] + 128) >> 8
-        z = np.int64(z_of_word(a, stride, c))
-        step = max(step + ((step * ((z * device[NOISE]) >> 6) + 2048) >> 12), 0)
-        g[c] = np.int32(min(max(wide + sign * step, low), one))
 
 
 @compiled

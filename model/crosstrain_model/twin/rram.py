@@ -33,6 +33,7 @@ A row read has code 2^x on its row alone, and range `adc_range_row`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,11 @@ class RramDevices:
     """-1 at the bottom, 1 at the top, 0 free."""
     errors: Wide
     """E [ERRORS]."""
+
+    @functools.cached_property
+    def numbers(self) -> Wide:
+        """low, gain, rate and noise, as kernels take them."""
+        return np.array((self.low, self.gain, self.rate, self.noise), np.int64)
 
     def plateau(self, row: int, direction: int, amplitude: Amplitude) -> Wide:
         """[device columns]; of an amplitude for all, or for each."""

@@ -9,9 +9,12 @@ import numpy as np
 from crosstrain_model.twin import noise
 from crosstrain_model.twin.kernels import Array, compiled, event_key
 from crosstrain_model.twin.read_kernels import z_of_word
+from crosstrain_model.twin.rram import ONE
 
 ADC, MULTIPLIER, SHIFT, READ_NOISE, ADC_NOISE = 1, 3, 4, 6, 7
 """Places of a `Converter` as numbers."""
+LOW, GAIN, RATE, NOISE = range(4)
+"""Places in `RramDevices.numbers`."""
 
 
 @compiled
@@ -48,6 +51,33 @@ def read_row(levels: Array, row: int, full: int, keys: Array, number: int, part:
     for c in range(out.size):
         sums[c] = np.int64(levels[c]) * full
     _to_codes(part, sums, np.int64(full << 4), keys, noise.READ_ROW, number, row, out)
+
+
+@compiled
+def pulse(
+    g: Array, mask: Array, stuck: Array, threshold: Array, amplitude: Array, sign: int, device: Array, key: Any
+) -> None:
+    """One pulse on the mask of a row, SET (sign 1) or RESET (-1): g int32, threshold, amplitude [device columns]."""
+    a, stride = key
+    low, one = device[LOW], np.int64(ONE)
+    for c in range(g.size):
+        if not mask[c] or stuck[c] != 0:
+            continue
+        way, wide = ((amplitude[c] - np.int64(threshold[c])) * device[GAIN]) >> 10, np.int64(g[c])
+        plateau = low + way if sign > 0 else one - way
+        step = (max(sign * (plateau - wide), 0) * device[RATE] + 128) >> 8
+        z = np.int64(z_of_word(a, stride, c))
+        step = max(step + ((step * ((z * device[NOISE]) >> 6) + 2048) >> 12), 0)
+        g[c] = np.int32(min(max(wide + sign * step, low), one))
+
+
+@compiled
+def pulse_row(
+    g: Array, mask: Array, stuck: Array, threshold: Array, amplitude: Array, sign: int, device: Array, keys: Array,
+    number: int, row: int,
+) -> None:  # fmt: skip
+    """`pulse` number `number`."""
+    pulse(g, mask, stuck, threshold, amplitude, sign, device, event_key(keys, noise.PROGRAM, number, row))
 
 
 @compiled

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from crosstrain_model import state_checks
 from crosstrain_model.design import Design
+from crosstrain_model.pulse import SET
 from crosstrain_model.twin import checks, converter, noise, rram
 from crosstrain_model.twin.rram import ONE
 
@@ -200,9 +201,20 @@ class RramTile:
         self._settle(checks.within("pulse_row row", row, self.rows))
         if isinstance(amplitude, np.ndarray):
             checks.whole("pulse_row amplitude", amplitude, (self.device_columns,))
-        z = self._z(noise.PROGRAM, int(self.counters[PULSES]), row)[0].astype(np.int32)
-        moved = self.devices.pulse(self.g[row], row, direction, amplitude, z)
-        self.g[row] = np.where(columns, moved, self.g[row])
+        devices, number = self.devices, int(self.counters[PULSES])
+        if self.compiled:
+            from crosstrain_model.twin import rram_kernels
+
+            threshold = (devices.threshold_set if direction == SET else devices.threshold_reset)[row]
+            amplitudes = np.broadcast_to(np.asarray(amplitude, np.int64), columns.shape)
+            rram_kernels.pulse_row(
+                self.g[row], columns, devices.stuck[row], threshold, np.ascontiguousarray(amplitudes),
+                1 if direction == SET else -1, devices.numbers, self.keys, number, row,
+            )  # fmt: skip
+        else:
+            z = self._z(noise.PROGRAM, number, row)[0].astype(np.int32)
+            moved = devices.pulse(self.g[row], row, direction, amplitude, z)
+            self.g[row] = np.where(columns, moved, self.g[row])
         self.counters[PULSES] += 1
         self.open_row = row
         self.fresh |= columns
