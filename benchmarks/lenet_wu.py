@@ -49,6 +49,8 @@ def options(description: str, seeds: int) -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--rate", type=float, default=0.016)
     parser.add_argument("--schedule", default="cosine", choices=("constant", "cosine"))
+    parser.add_argument("--calibrate", type=int, default=100, help="batches from one setting of ADC ranges to the next")
+    parser.add_argument("--averaged", type=int, default=1, help="reads of a vector whose mean is the result")
     parser.add_argument("--read-noise", type=float, help="of a device, in levels (default: 0.1, with --paper 0.3)")
     parser.add_argument("--paper", action="store_true", help="errors of the paper's simulation")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the design")
@@ -79,12 +81,13 @@ def one_seed(args: argparse.Namespace, overrides: list[str], seed: int) -> dict[
     design = load_design(args.design, [f"seed={seed}", *overrides])
     plan = Plan(
         network="lenet-wu", data="mnist", through=args.through, epochs=args.epochs, batches=400, batch=64,
-        optimizer="adamw", rate=args.rate, schedule=args.schedule, seed=seed,
+        optimizer="adamw", rate=args.rate, schedule=args.schedule, seed=seed, calibrate=args.calibrate,
+        averaged=args.averaged,
     )  # fmt: skip
     kept = None
     if args.o:
         Path(args.o).mkdir(parents=True, exist_ok=True)
-        asked = f"{args.epochs}-{args.rate}-{args.schedule}-{seed}"
+        asked = f"{args.epochs}-{args.rate}-{args.schedule}-{args.calibrate}-{args.averaged}-{seed}"
         kept = Path(args.o) / f"{args.through}-{design_hash(design)[:12]}-{asked}.json"
         if kept.is_file():
             row: dict[str, Any] = json.loads(kept.read_text())

@@ -21,6 +21,7 @@ from crosstrain_cosim.stream_driver import StreamDriver
 from crosstrain_model.design import Design
 from crosstrain_model.frames import FrameOp, beat_bits, slot_bits
 from crosstrain_model.port import ArrayId, Op
+from crosstrain_model.stream_controller import StreamController
 from crosstrain_model.stream_tile import clipped_changes, programmed, range_of, read_out, read_signed
 from crosstrain_model.tile import Ints, Programmed, State
 from crosstrain_model.twin.rram_tile import FORWARDS
@@ -37,6 +38,11 @@ class RtlStreamTile(Lockstep):
         self.model = self.side.controller
         self.calibrated = False
         super().__init__(design, arrays, tile=tile, rtl=rtl)
+
+    @property
+    def controller(self) -> StreamController:
+        """The model's, whose counters and copy the Verilog's are compared with."""
+        return self.model
 
     @property
     def updates(self) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PLAN_OPTIONS = (
     "network", "data", "through", "epochs", "batch", "batches", "optimizer", "rate", "schedule", "calibrate",
-    "weight_decay", "weight_scale", "samples",
+    "averaged", "weight_decay", "weight_scale", "samples",
 )  # fmt: skip
 """Options that are fields of the training plan; None where the user did not say."""
 
@@ -49,6 +49,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--rate", metavar="ETA", type=float, help="learning rate on the mean of a batch (default 0.1)")
     parser.add_argument("--schedule", metavar="S", help="of the rate over the epochs: constant (default), cosine")
     parser.add_argument("--calibrate", metavar="N", type=int, help="batches from one setting of ADC ranges to another")
+    parser.add_argument("--averaged", metavar="N", type=int, help="reads of a vector whose mean is taken (default 1)")
     parser.add_argument("--weight-decay", metavar="L", type=float, help="decay of weights, times the rate (default 0)")
     parser.add_argument("--weight-scale", metavar="W", type=float, help="weight at full-scale conductance (default 1)")
     parser.add_argument("--samples", metavar="N", type=int, help="train on the first N samples only (default all)")

@@ -46,8 +46,11 @@ class TileGrid:
         seed: int,
         first: int,
         factory: TileFactory,
+        averaged: int = 1,
     ):
         self.design, self.inputs, self.outputs, self.scale = design, inputs, outputs, scale
+        self.averaged = averaged
+        """Reads of a vector whose mean is the result, where tiles have ADC ranges of their own."""
         self.rows, self.columns = design.array.rows, design.array.columns
         self.row_blocks, self.column_blocks = -(-inputs // self.rows), -(-outputs // self.columns)
         self.tiles = [factory(design, seed, first + k) for k in range(self.row_blocks * self.column_blocks)]
@@ -119,9 +122,10 @@ class TileGrid:
             stream = cast(StreamTile, tile)
             if not stream.calibrated:
                 stream.calibrate(codes[:, rows])
-            read = tile.forward(codes[:, rows], columns.stop - columns.start)
-            total[:, columns] += read * tile.array.forward_converter.lsb
-        return total
+            for _ in range(self.averaged):
+                read = tile.forward(codes[:, rows], columns.stop - columns.start)
+                total[:, columns] += read * tile.array.forward_converter.lsb
+        return total / self.averaged
 
     def error_codes(self, d: Floats) -> tuple[Codes, Exponents]:
         """Codes and exponents of errors d (vectors, outputs)."""

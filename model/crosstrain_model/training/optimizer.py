@@ -42,6 +42,8 @@ def check_optimizer(design: Design, plan: Plan) -> None:
         raise refuse("train.optimizer", plan.optimizer, f"must be sgd {told}")
     if plan.weight_decay:
         raise refuse("train.weight_decay", plan.weight_decay, f"must be 0 {told}")
+    if plan.averaged != 1:
+        raise refuse("train.averaged", plan.averaged, f"must be 1 {told}")
 
 
 def rate_of(plan: Plan, epoch: int) -> float:

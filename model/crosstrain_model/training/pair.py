@@ -79,8 +79,9 @@ class TileLayers:
     def _grid(self, inputs: int, outputs: int) -> TileGrid:
         plan, first = self.plan, self.first
         grid = TileGrid(
-            self.design, inputs, outputs, scale=plan.weight_scale, seed=plan.seed, first=first, factory=self.factory
-        )
+            self.design, inputs, outputs, scale=plan.weight_scale, seed=plan.seed, first=first, factory=self.factory,
+            averaged=plan.averaged,
+        )  # fmt: skip
         self.first += len(grid.tiles)
         return grid
 

@@ -37,6 +37,8 @@ class Plan(Section):
     """How the rate falls from epoch to epoch."""
     calibrate: int = integer(100, 0, 10**6)
     """Batches from one setting of ADC ranges to the next, for tiles that set their own (`tile.StreamTile`); 0: once."""
+    averaged: int = integer(1, 1, 256)
+    """Reads of a vector whose mean is the result, on such tiles: as many tile operations, less noise of reads."""
     weight_decay: float = real(0.0, 0.0, 1.0)
     """Part of a weight, times the rate, that every step takes away."""
     weight_scale: float = real(1.0, 1e-6, 1e6)

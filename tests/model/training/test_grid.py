@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from crosstrain_model import gradient_tile
 from crosstrain_model.design import Array, Design, Formats
 from crosstrain_model.design_device import Converters, Device
+from crosstrain_model.design_file import load_design
 from crosstrain_model.errors import UserError
 from crosstrain_model.tile import ModelTile
 from crosstrain_model.training.converters import to_codes
@@ -126,3 +128,16 @@ def test_tiles_with_reads_of_their_own_are_read_themselves():
     design = Design(array=Array(rows=8, columns=8, lanes=4))
     layer = TileGrid(design, 8, 8, scale=1.0, seed=1, first=0, factory=lambda d, s, t: Other(d, seed=s, tile=t))
     assert layer.reads is None
+
+
+def test_the_mean_of_reads_has_less_noise():
+    design = load_design("wu-8", ["converters.adc_noise=4"])
+    x = np.random.default_rng(1).random((400, 8)).astype(np.float32)
+    results = {}
+    for count in (1, 4, 16):
+        layer = TileGrid(design, 8, 8, scale=1.0, seed=1, first=0, factory=gradient_tile.model_tile, averaged=count)
+        layer.load_weights(np.random.default_rng(2).uniform(-0.5, 0.5, (8, 8)).astype(np.float32))
+        exact = x @ (layer.weights() / layer.tiles[0].array.weight_one)
+        results[count] = np.std(layer.forward(x)[0] - exact)
+    assert results[1] / results[4] == pytest.approx(2.0, rel=0.1)
+    assert results[1] / results[16] == pytest.approx(4.0, rel=0.15)

@@ -141,7 +141,11 @@ def test_batches_of_an_epoch_are_random_and_counted():
 @pytest.mark.parametrize("scheme", ["mp", "sgd", "agad"])
 @pytest.mark.parametrize(
     ("field", "value", "told"),
-    [("optimizer", "adamw", '"adamw": must be sgd'), ("weight_decay", 0.1, r"0\.1: must be 0")],
+    [
+        ("optimizer", "adamw", '"adamw": must be sgd'),
+        ("weight_decay", 0.1, r"0\.1: must be 0"),
+        ("averaged", 2, "2: must be 1"),
+    ],
 )
 def test_outer_products_know_a_rate_alone(scheme, field, value, told):
     with pytest.raises(UserError, match=rf"train\.{field} = {told} \(scheme {scheme} makes its updates on the tiles\)"):
