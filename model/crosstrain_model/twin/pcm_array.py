@@ -1,0 +1,138 @@
+"""What every array of phase-change devices has: conductances, their age, events that count themselves, checkpoints.
+
+An event is keyed by its number among those of its kind (noise.py), so that no split into batches changes a bit.  Time
+is given from outside, `now_ns`; it may be set to any time that no device was programmed after, forward or back: reads
+are functions of the time alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model import state_checks
+from crosstrain_model.pulse import SET
+from crosstrain_model.twin import checks, noise
+from crosstrain_model.twin.pcm_drift import ONE, TIME_LIMIT, Aging
+
+Wide = npt.NDArray[np.int64]
+Masks = npt.NDArray[np.bool_]
+State = dict[str, npt.NDArray[Any]]
+FORWARDS, BACKWARDS, ROW_READS, PULSES, SETTLED = range(5)
+"""Places in `counters`."""
+
+
+class PcmArray:
+    """State and reads of `rows` x `device_columns` devices.
+
+    g : int64 [rows, device columns], programmed conductances, unit 2^-20 of G_max
+    since_ns : int64, times at which they were programmed [ns]
+    sets, resets : int64, pulses that every device got; a write-erase cycle ends with its RESET
+    """
+
+    def __init__(self, shape: tuple[int, int], aging: Aging, *, seed: int, tile: int, array: int) -> None:
+        self.rows, self.device_columns = shape
+        self.aging = aging
+        self.seed = checks.within("seed", seed, 1 << 32)
+        self.tile, self.array = tile, int(array)
+        self.keys = [noise.base_key(self.seed, tile, array, kind) for kind in range(noise.KINDS)]
+        drawn = noise.normal(self.keys[noise.DRIFT], *shape)
+        self.xi: Wide = np.rint(drawn * 2.0**16).astype(np.int64)
+        self.g: Wide = np.zeros(shape, np.int64)
+        self.since_ns: Wide = np.zeros(shape, np.int64)
+        self.sets: Wide = np.zeros(shape, np.int64)
+        self.resets: Wide = np.zeros(shape, np.int64)
+        self.counters: Wide = np.zeros(5, np.int64)
+        self._now = 0
+        self._seen: tuple[Wide, Wide] | None = None
+
+    @property
+    def now_ns(self) -> int:
+        """The time of all that happens next [ns], 0 at the beginning."""
+        return self._now
+
+    @now_ns.setter
+    def now_ns(self, value: int) -> None:
+        latest = int(self.since_ns.max(initial=0))
+        if not latest <= value < TIME_LIMIT:
+            raise ValueError(f"{type(self).__name__}.now_ns = {value}: must be {latest} (last pulse)..{TIME_LIMIT - 1}")
+        self._close()
+        self._now, self._seen = int(value), None
+
+    @property
+    def cycles(self) -> Wide:
+        """Write-erase cycles of every device so far (a copy)."""
+        return self.resets.copy()
+
+    def _close(self) -> None:
+        """What happens to an open row when time passes; nothing for devices that have no such thing."""
+
+    def seen(self) -> tuple[Wide, Wide]:
+        """g(t) of every device, and s(t), the standard deviation of a read [2^-16 of G_max]; not to be changed."""
+        if self._seen is None:
+            self._seen = self._seen_at(slice(None))
+        return self._seen
+
+    def drifted(self, row: int) -> Wide:
+        """g(t) of one row."""
+        return self.aging.drifted(self.g[row], self.xi[row], self._now - self.since_ns[row])
+
+    def _seen_at(self, rows: slice | int) -> tuple[Wide, Wide]:
+        g, age = self.g[rows], self._now - self.since_ns[rows]
+        drifted = self.aging.drifted(g, self.xi[rows], age)
+        return drifted, self.aging.deviation(g, drifted, age)
+
+    def sense(self, row: int) -> Wide:
+        """Conductances of one row as one read gives them, with their noise, not clipped [2^-20 of G_max]:
+        g(t) + ((z * ((s * 1774) >> 2) + 2^11) >> 12), z of kind DEVICE_ROW (1774 = rint(2^18 / 147.8))."""
+        g, s = self._seen_at(row)
+        z = self.z(noise.DEVICE_ROW, int(self.counters[ROW_READS]), row)
+        self.counters[ROW_READS] += 1
+        return g + ((z * ((s * 1774) >> 2) + (1 << 11)) >> 12)
+
+    def z(self, kind: int, number: int | Wide, row: int) -> Wide:
+        """z of one event [device columns], or of several, number [B] -> [B, device columns]."""
+        numbers = np.atleast_1d(np.asarray(number, np.int64))
+        key = noise.event_key(self.keys[kind], numbers, np.full(numbers.shape, row))
+        drawn = noise.z_of(noise.words(key, np.arange(self.device_columns))).astype(np.int64)
+        return drawn if isinstance(number, np.ndarray) else drawn[0]
+
+    def store(self, row: int, columns: Masks, g: Wide) -> None:
+        """Devices `columns` of a row are programmed to g [device columns], now."""
+        self.g[row] = np.where(columns, g, self.g[row])
+        self.since_ns[row, columns] = self._now
+        self._seen = None
+
+    def count(self, row: int, columns: Masks, direction: int) -> None:
+        """One pulse on each of the devices."""
+        (self.sets if direction == SET else self.resets)[row] += columns
+
+    def state(self) -> State:
+        """All that the future depends on; copies."""
+        return {
+            "identity": np.array([self.seed, self.tile, self.array], np.int64),
+            "now_ns": np.array(self._now, np.int64),
+            **{name: getattr(self, name).copy() for name in ("g", "since_ns", "sets", "resets", "counters")},
+        }
+
+    def restore(self, state: State) -> None:
+        """Continues from a state of the same devices, seed, tile and array; raises ValueError for any other."""
+        where = f"{type(self).__name__}.restore"
+        given = state_checks.integers(where, state, "identity", (3,), state_checks.TOTAL).tolist()
+        own = [self.seed, self.tile, self.array]
+        if given != own:
+            raise ValueError(f"{where} identity = {given}: must be {own} (seed, tile, array)")
+        now = state_checks.number(where, state, "now_ns", (0, TIME_LIMIT - 1))
+        bounds = {"g": (0, ONE), "since_ns": (0, now)}
+        names = ("g", "since_ns", "sets", "resets", "counters")
+        taken = {
+            name: state_checks.integers(
+                where, state, name, getattr(self, name).shape, bounds.get(name, state_checks.COUNTER)
+            )
+            for name in names
+        }
+        for name, value in taken.items():
+            getattr(self, name)[...] = value
+        self._now, self._seen = now, None

@@ -1,0 +1,210 @@
+"""One array of differential pairs of multi-level phase-change devices: w = G+ - G-, plus before minus.
+
+Device columns 2c and 2c + 1 are plus and minus of weight c.  Reads, with the converters of the design (converter.py)
+and s of `pcm_drift`; G of a read is g(t) rounded to 2^-14, (g + 32) >> 6:
+
+    forward, backward   levels and sums as in converter.py, of weights G+ - G-;  then the noise of the devices, one draw
+                        for a line (kind DEVICE_FORWARD or DEVICE_BACKWARD), as their variances add up:
+                            V    = sum over lines of code^2 * (s+^2 + s-^2)                  exact
+                            root = floor(sqrt(V)) of double precision
+                            sum  = sum + (((z * root * 1774 << F) + 2^19) >> 20)
+                        before the noises of the converter
+    row read            of single devices, code 2^x on one row: sum = 2^x * clamp((sense + 32) >> 6, 0, 2^15),
+                        sense: a read with its noise (`PcmArray.sense`);  code = rram.to_codes, unsigned, range
+                        `converters.adc_range_row`
+
+Pulses act as `pcm.py` says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model import state_checks
+from crosstrain_model.design import Design
+from crosstrain_model.design_pcm import Pcm
+from crosstrain_model.port import ArrayId
+from crosstrain_model.pulse import SET
+from crosstrain_model.section import refuse
+from crosstrain_model.twin import checks, converter, noise, rram
+from crosstrain_model.twin import pcm_array as at
+from crosstrain_model.twin.converter import Converter
+from crosstrain_model.twin.pcm import Amplitude, PcmConstants
+from crosstrain_model.twin.pcm_array import Masks, PcmArray, State, Wide
+from crosstrain_model.twin.pcm_drift import ONE, Aging
+
+Ints = npt.NDArray[np.integer[Any]]
+Codes = npt.NDArray[np.int32]
+EXACT = 1 << 53
+"""Integers below it are exact in double precision."""
+
+
+class PcmTile(PcmArray):
+    """The twin of one array; the design gives sizes, formats, converters and seed, its pairs are `set-only`.
+
+    design : `array.pair` must be "set-only"
+    pcm : the devices
+    """
+
+    def __init__(
+        self, design: Design, pcm: Pcm, *, seed: int | None = None, tile: int = 0, array: int = ArrayId.W
+    ) -> None:
+        if design.array.pair != "set-only":
+            raise refuse("array.pair", design.array.pair, "must be set-only: pairs of phase-change devices")
+        super().__init__(
+            (design.array.rows, design.array.device_columns),
+            Aging.of(drift=pcm.drift, read_noise=pcm.read_noise),
+            seed=design.seed if seed is None else seed, tile=tile, array=array,
+        )  # fmt: skip
+        self.design, self.columns, self.lanes = design, design.array.columns, design.array.lanes
+        self.constants = PcmConstants.of(pcm)
+        part, formats = design.converters, design.formats
+        self.forward_converter = converter.make(design, bits=formats.x, full_range=part.adc_range)
+        self.backward_converter = converter.make(design, bits=formats.d, full_range=part.adc_range_backward)
+        self.row_converter = converter.make(design, bits=formats.x, full_range=part.adc_range_row)
+        self.g[...] = self.constants.bottom
+        self.open_row = -1
+        self.fresh: Masks = np.zeros(self.device_columns, np.bool_)
+        """Devices of the open row that were RESET."""
+
+    # ---- weights ----
+
+    @property
+    def weight_one(self) -> int:
+        """The integer weight that is full scale, one G_max."""
+        return ONE
+
+    @property
+    def weights(self) -> Wide:
+        """G+ - G- [rows, columns], as seen at `now_ns`, without the noise of a read."""
+        seen = self.seen()[0]
+        difference: Wide = seen[:, 0::2] - seen[:, 1::2]
+        return difference
+
+    def load_weights(self, target: Ints) -> int:
+        """Sets weights [rows, columns] (units of 1 / weight_one) as no machine could, |w| on the device of its sign,
+        the other at 0, now; returns how many clip."""
+        self._close()
+        wanted = checks.whole("load_weights target", target, (self.rows, self.columns)).astype(np.int64)
+        pair = np.stack((np.maximum(wanted, 0), np.maximum(-wanted, 0)), axis=-1).reshape(self.g.shape)
+        self.g[...] = np.minimum(pair, ONE)
+        self.since_ns[...] = self._now
+        self._seen = None
+        return int(np.count_nonzero(np.abs(wanted) > ONE))
+
+    # ---- reads ----
+
+    def forward(self, x_codes: Ints) -> Codes:
+        """Codes [B, columns] of input codes [B, rows]."""
+        return self._read(self.forward_converter, x_codes, transposed=False)
+
+    def backward(self, d_codes: Ints) -> Codes:
+        """The transposed read: codes [B, rows] of error codes [B, columns]."""
+        return self._read(self.backward_converter, d_codes, transposed=True)
+
+    def _read(self, part: Converter, given: Ints, *, transposed: bool) -> Codes:
+        name = "backward d_codes" if transposed else "forward x_codes"
+        lines = self.columns if transposed else self.rows
+        codes = np.asarray(given, np.int32)
+        if codes.ndim != 2 or codes.shape[1] != lines:
+            raise ValueError(f"PcmTile.{name} {codes.shape}: must be [B, {lines}]")
+        part.check_codes(codes, name)
+        self._close()
+        levels, variances = self._matrices()
+        if transposed:
+            levels, variances = levels.T, variances.T
+        kinds = _BACKWARD if transposed else _FORWARD
+        place = at.BACKWARDS if transposed else at.FORWARDS
+        numbers = self.counters[place] + np.arange(len(codes))
+        dac, device, read, adc = (self._key(kind, numbers) for kind in kinds)
+        sums = exact_product(part.levels(codes, dac), levels)
+        if self.aging.noise:
+            root = np.floor(np.sqrt(exact_product(codes.astype(np.int64) ** 2, variances).astype(np.float64)))
+            z = noise.z_of(noise.words(device, np.arange(levels.shape[1]))).astype(np.int64)
+            sums = sums + (((z * root.astype(np.int64) * 1774 << part.fraction) + (1 << 19)) >> 20)
+        self.counters[place] += len(codes)
+        return part.codes(sums, part.root(codes), read, adc)
+
+    def _matrices(self) -> tuple[Wide, Wide]:
+        """Weights in units of 2^-14, and the variance of a read of each, 2^-32 [rows, columns]."""
+        seen, deviation = self.seen()
+        level, variance = (seen + 32) >> 6, deviation**2
+        return level[:, 0::2] - level[:, 1::2], variance[:, 0::2] + variance[:, 1::2]
+
+    def _key(self, kind: int, numbers: Wide) -> noise.Key:
+        return noise.event_key(self.keys[kind], numbers, np.zeros(numbers.shape, np.int64))
+
+    def sense_row(self, row: int, groups: Masks | None = None) -> Codes:
+        """Unsigned codes [device columns] of a one-hot read; those of groups [groups] that do not convert are 0."""
+        self._settle(checks.within("sense_row row", row, self.rows))
+        number, full = int(self.counters[at.ROW_READS]), 1 << self.design.formats.x
+        levels = np.clip((self.sense(row) + 32) >> 6, 0, 1 << 15)
+        read, adc = (self.z(kind, number, row)[None, :] for kind in (noise.READ_ROW, noise.ADC_ROW))
+        root = np.array([[full << 4]], np.int64)
+        codes: Codes = rram.to_codes(self.row_converter, levels[None, :] * full, root, read, adc)[0]
+        if groups is None:
+            return codes
+        named: Codes = np.where(np.repeat(groups, 2 * self.lanes)[: self.device_columns], codes, 0).astype(np.int32)
+        return named
+
+    # ---- pulses ----
+
+    def pulse_row(
+        self, row: int, columns: Masks, *, direction: int, amplitude: Amplitude, form: bool = False
+    ) -> int:
+        """One pulse on the devices `columns` [device columns] of a row, SET or RESET, of one amplitude, or of one for
+        each device column; a forming pulse acts as a SET pulse.  Returns the pulses delivered; none is no event."""
+        del form
+        if not columns.any():
+            return 0
+        self._settle(checks.within("pulse_row row", row, self.rows))
+        z = self.z(noise.PROGRAM, int(self.counters[at.PULSES]), row)
+        self.store(row, columns, self.constants.pulse(self.drifted(row), direction, amplitude, z))
+        self.count(row, columns, direction)
+        self.counters[at.PULSES] += 1
+        if direction != SET:
+            self.open_row = row
+            self.fresh |= columns
+        return int(columns.sum())
+
+    def _settle(self, row: int) -> None:
+        """Settles the open row, unless the event is one of that row."""
+        if self.open_row in (-1, row):
+            return
+        row, self.open_row = self.open_row, -1
+        z = self.z(noise.RELAX, int(self.counters[at.SETTLED]), row)
+        self.g[row] = np.where(self.fresh, self.constants.settle(self.g[row], z), self.g[row])
+        self.counters[at.SETTLED] += 1
+        self.fresh[:] = False
+        self._seen = None
+
+    def _close(self) -> None:
+        self._settle(-2)
+
+    # ---- checkpoints ----
+
+    def state(self) -> State:
+        return super().state() | {"open_row": np.array(self.open_row, np.int64), "fresh": self.fresh.copy()}
+
+    def restore(self, state: State) -> None:
+        where = "PcmTile.restore"
+        open_row = state_checks.number(where, state, "open_row", (-1, self.rows - 1))
+        fresh = state_checks.flags(where, state, "fresh", self.fresh.shape)
+        super().restore(state)
+        self.open_row, self.fresh[:] = open_row, fresh
+
+
+_FORWARD = (noise.DAC_FORWARD, noise.DEVICE_FORWARD, noise.READ_FORWARD, noise.ADC_FORWARD)
+_BACKWARD = (noise.DAC_BACKWARD, noise.DEVICE_BACKWARD, noise.READ_BACKWARD, noise.ADC_BACKWARD)
+
+
+def exact_product(left: Wide, right: Wide) -> Wide:
+    """left @ right of integers, exact: in double precision where that holds every sum, which is faster."""
+    bound = int(np.abs(left).max(initial=0)) * int(np.abs(right).max(initial=0)) * left.shape[1]
+    if bound >= EXACT:
+        return left @ right
+    product: Wide = (left.astype(np.float64) @ right.astype(np.float64)).astype(np.int64)
+    return product
