@@ -1,0 +1,117 @@
+"""L in binary devices behind the array port: rows are read, and cells whose bit changes are written.
+
+Of each row with groups to be read, in the order of `hybrid`: one row read of the groups, one command of SET pulses and
+one of RESET pulses, each only where a cell needs it, and, with `hybrid.read_back` and after a command, one more row
+read.  A read that fails (the array answers None) ends the visit: its rounded changes are `dropped`, and nothing is
+written.  A read-back that fails counts all cells of its groups as failed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model import state_checks
+from crosstrain_model.design import Design
+from crosstrain_model.design_hybrid import Hybrid
+from crosstrain_model.hybrid import Int64, Masks, decode, encode, visited_groups
+from crosstrain_model.hybrid_memory import Memory, SramMemory, State
+from crosstrain_model.pulse import RESET, SET
+from crosstrain_model.write_verify import Row
+
+
+def make(design: Design, hybrid: Hybrid) -> Memory:
+    """The memory that `hybrid.cells` names."""
+    return CellMemory(design, hybrid) if hybrid.cells == "binary" else SramMemory(design, hybrid)
+
+
+class CellMemory(SramMemory):
+    """L of one tile in binary devices.
+
+    held : what was last written or loaded; the devices hold it while none fails
+    sets, resets : int64 [rows, columns, bits], pulses that were asked for of every cell
+    """
+
+    def __init__(self, design: Design, hybrid: Hybrid):
+        super().__init__(design, hybrid)
+        shape = (*self.held.shape, hybrid.bits)
+        self.sets: Int64 = np.zeros(shape, np.int64)
+        self.resets: Int64 = np.zeros(shape, np.int64)
+
+    def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
+        assert array is not None
+        carries = np.zeros(q.shape, np.int64)
+        groups = visited_groups(self.design, q)
+        for place in np.flatnonzero(groups.any(axis=1)).tolist():
+            carries[place] = self._visit(int(rows[place]), q[place], groups[place], array)
+        return carries
+
+    def _visit(self, row: int, q: Int64, groups: Masks, array: Row) -> Int64:
+        """The steps `read` to `back` of one row; the carries [columns]."""
+        carries, columns = np.zeros(q.shape, np.int64), self.columns_of(groups)
+        cells = self._sense(row, groups, array, "reads")
+        if cells is None:
+            self.counts["dropped"] += int(np.count_nonzero(q))
+            return carries
+        carries[columns] = self.add((row, columns), decode(self.hybrid, cells)[columns], q[columns]).carries
+        self._write(row, groups, cells, array)
+        return carries
+
+    def load(self, values: npt.ArrayLike, array: Row | None) -> None:
+        """Every row is read and written as by a visit; one whose read fails keeps what it holds."""
+        assert array is not None
+        given, every = self.checked(values), np.ones(self.design.array.groups, np.bool_)
+        for row, wanted in enumerate(given):
+            cells = self._sense(row, every, array, "reads")
+            if cells is not None:
+                self.ledger["initial"][row] += wanted - self.held[row]
+                self.held[row] = wanted
+                self._write(row, every, cells, array)
+
+    def _sense(self, row: int, groups: Masks, array: Row, counter: str) -> Masks | None:
+        """Cells [columns, bits] of a row; those of groups that are not read are 0."""
+        self.counts[counter] += 1
+        codes = array.sense_row(row, groups)
+        return None if codes is None else np.asarray(codes.reshape(-1, self.hybrid.bits) == 1)
+
+    def _write(self, row: int, groups: Masks, cells: Masks, array: Row) -> None:
+        """Brings a row from the cells [columns, bits] that were read to what is held, and checks it where wanted."""
+        named = self.columns_of(groups)[:, None]
+        wanted = encode(self.hybrid, self.held[row])
+        changed = (wanted != cells) & named
+        pulse = self.design.pulse
+        kinds = (
+            (SET, wanted, self.sets, "set_commands", pulse.amplitude_set),
+            (RESET, ~wanted, self.resets, "reset_commands", pulse.amplitude_reset),
+        )
+        for direction, side, pulses, counter, amplitude in kinds:
+            mask = changed & side
+            if mask.any():
+                array.pulse_row(row, mask.reshape(-1), direction=direction, amplitude=amplitude)
+                pulses[row] += mask
+                self.counts[counter] += 1
+        if self.hybrid.read_back and changed.any():
+            found = self._sense(row, groups, array, "read_backs")
+            wrong = named if found is None else named & (found != wanted)
+            self.counts["failed"] += int(np.broadcast_to(wrong, wanted.shape).sum())
+
+    @property
+    def column_pulses(self) -> tuple[Int64, Int64]:
+        """SET and RESET pulses of every device column of L [columns * bits], over all rows."""
+        return self.sets.sum(axis=0).reshape(-1), self.resets.sum(axis=0).reshape(-1)
+
+    @property
+    def row_pulses(self) -> tuple[Int64, Int64]:
+        """SET and RESET pulses of every row [rows]."""
+        return self.sets.sum(axis=(1, 2)), self.resets.sum(axis=(1, 2))
+
+    def state(self) -> State:
+        return super().state() | {"sets": self.sets.copy(), "resets": self.resets.copy()}
+
+    def restore(self, state: State) -> None:
+        pulses = {
+            name: state_checks.integers("CellMemory.restore", state, name, self.sets.shape, state_checks.COUNTER)
+            for name in ("sets", "resets")
+        }
+        super().restore(state)
+        self.sets[...], self.resets[...] = pulses["sets"], pulses["resets"]

@@ -1,0 +1,126 @@
+"""Where L is held, as its visits see it: a memory of the controller, and what both kinds of memory account for.
+
+`hybrid` has the rule of a visit; `hybrid_cells` the memory of binary devices.  The two give the same L and carries
+while no cell fails.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from crosstrain_model import state_checks
+from crosstrain_model.design import Design
+from crosstrain_model.design_hybrid import Hybrid
+from crosstrain_model.hybrid import Int64, Masks, Visit, add, visited_groups
+from crosstrain_model.write_verify import Row
+
+COUNTERS = ("reads", "set_commands", "reset_commands", "read_backs", "failed", "dropped")
+"""Row reads and commands of array L; cells that a read-back found wrong; changes that a failed read dropped.  All 0
+where L is in SRAM."""
+LEDGER = ("initial", "inputs", "disturbed", "programmed", "cleared", "clipped")
+"""Parts of the ledger of `hybrid`, each int64 [rows, columns]."""
+State = dict[str, npt.NDArray[Any]]
+
+
+class Memory(Protocol):
+    """What a controller asks of L, wherever it is held."""
+
+    held: Int64
+    ledger: dict[str, Int64]
+    counts: dict[str, int]
+
+    def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
+        """The steps from `read` to `back` of the rule for rounded changes q [k, columns] of rows [k], which are
+        distinct and come in that order; array: array L, where it holds L.  Returns the carries [k, columns]."""
+
+    def load(self, values: npt.ArrayLike, array: Row | None) -> None:
+        """The host writes L [rows, columns]."""
+
+    def state(self) -> State:
+        """All that the future depends on, and the counters; copies."""
+
+    def restore(self, state: State) -> None:
+        """Continues from `state()` of an equal memory."""
+
+
+class SramMemory:
+    """L of one tile in a memory of the controller.
+
+    held : int64 [rows, columns], L; where devices hold it, what was last written or loaded
+    ledger : name in LEDGER -> int64 [rows, columns]
+    """
+
+    def __init__(self, design: Design, hybrid: Hybrid):
+        hybrid.check_design(design)
+        self.design, self.hybrid = design, hybrid
+        shape = (design.array.rows, design.array.columns)
+        self.held: Int64 = np.zeros(shape, np.int64)
+        self.ledger: dict[str, Int64] = {name: np.zeros(shape, np.int64) for name in LEDGER}
+        self.counts = dict.fromkeys(COUNTERS, 0)
+
+    def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
+        where = np.zeros(self.held.shape, np.bool_)
+        where[rows] = self.columns_of(visited_groups(self.design, q))
+        changes = np.zeros(self.held.shape, np.int64)
+        changes[rows] = q
+        carries = np.zeros(self.held.shape, np.int64)
+        carries[where] = self.add(where, self.held[where], changes[where]).carries
+        return carries[rows]
+
+    def add(self, where: Any, before: Int64, q: Int64) -> Visit:
+        """The step `add` for the cells `where` (an index), in which `before` was read, and its ledger."""
+        visit = add(self.hybrid, before, q, max_pulses=self.design.update.max_pulses)
+        parts = {
+            "inputs": q,
+            "disturbed": before - self.held[where],
+            "programmed": visit.carries * self.hybrid.scale,
+            "cleared": visit.cleared,
+            "clipped": visit.clipped,
+        }
+        for name, value in parts.items():
+            self.ledger[name][where] += value
+        self.held[where] = visit.after
+        return visit
+
+    def columns_of(self, groups: Masks) -> Masks:
+        """Columns [..., columns] of groups [..., groups]."""
+        return np.repeat(groups, self.design.array.lanes, axis=-1)[..., : self.design.array.columns]
+
+    def load(self, values: npt.ArrayLike, array: Row | None) -> None:
+        given = self.checked(values)
+        self.ledger["initial"] += given - self.held
+        self.held[...] = given
+
+    def checked(self, values: npt.ArrayLike) -> Int64:
+        """L of a host [rows, columns]; raises ValueError for what is no L."""
+        given = np.asarray(values, np.int64)
+        low, high = -self.hybrid.scale, self.hybrid.scale - 1
+        if given.shape != self.held.shape or given.min() < low or given.max() > high:
+            raise ValueError(f"hybrid L: must be {low}..{high} (hybrid.bits) in the shape {self.held.shape}")
+        return given
+
+    def imbalance(self) -> Int64:
+        """The ledger's left side less its right [rows, columns]: all 0, or something was lost."""
+        part = self.ledger
+        came = part["initial"] + part["inputs"] + part["disturbed"]
+        return came - part["programmed"] - part["cleared"] - part["clipped"] - self.held
+
+    def state(self) -> State:
+        return {
+            "held": self.held.copy(),
+            "ledger": np.stack([self.ledger[name] for name in LEDGER]),
+            "counts": np.array([self.counts[name] for name in COUNTERS], np.int64),
+        }
+
+    def restore(self, state: State) -> None:
+        where = type(self).__name__ + ".restore"
+        held = state_checks.signed(where, state, "held", self.held.shape, self.hybrid.bits)
+        ledger = state_checks.integers(where, state, "ledger", (len(LEDGER), *held.shape), state_checks.TOTAL)
+        counts = state_checks.counters(where, state, "counts", COUNTERS)
+        self.held[...] = held
+        for name, part in zip(LEDGER, ledger, strict=True):
+            self.ledger[name][...] = part
+        self.counts = counts

@@ -1,0 +1,169 @@
+"""The rule of a visit to L beside plain integers: rounding, carry, codes, and what of it wears which cell."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crosstrain_model.design import Array, Design, Formats, Update
+from crosstrain_model.design_gradient import Random
+from crosstrain_model.design_hybrid import Hybrid
+from crosstrain_model.errors import UserError
+from crosstrain_model.hybrid import add, decode, encode, round_changes, visited_groups
+from crosstrain_model.random_streams import Stream, permuted
+
+BITS = [4, 5, 7, 12]
+
+
+def tile(rows=13, columns=7, lanes=3, fraction=8, pulses=3, random=None, pair="set-only"):
+    return Design(
+        name="sample", array=Array(rows=rows, columns=columns, lanes=lanes, pair=pair),
+        formats=Formats(fraction=fraction), update=Update(max_pulses=pulses), random=random or Random(),
+    )  # fmt: skip
+
+
+# --- add and carry ----------------------------------------------------------------------------------------------------
+
+
+def by_hand(l_before, q, bits, remainder, most):
+    """L, p, cleared, clipped of one cell."""
+    scale, total = 2 ** (bits - 1), l_before + q
+    p = 0
+    while total >= scale and p < most:
+        total, p = total - scale, p + 1
+    while total <= -scale and p > -most:
+        total, p = total + scale, p - 1
+    if p and remainder == "clear":
+        return 0, p, total, 0
+    after = scale - 1 if total >= scale else -scale if total < -scale else total
+    return after, p, 0, total - after
+
+
+@given(
+    st.sampled_from(BITS),
+    st.sampled_from(["keep", "clear"]),
+    st.integers(1, 15),
+    st.lists(st.tuples(st.integers(-(2**12), 2**12), st.integers(-(2**15), 2**15)), min_size=1, max_size=20),
+)
+def test_every_cell_by_hand(bits, remainder, most, cells):
+    scale = 2 ** (bits - 1)
+    cells = [(max(min(value, scale - 1), -scale), q) for value, q in cells]
+    before, q = (np.array(values) for values in zip(*cells, strict=True))
+    visit = add(Hybrid(bits=bits, remainder=remainder), before, q, max_pulses=most)
+    found = zip(*(part.tolist() for part in (visit.after, visit.carries, visit.cleared, visit.clipped)), strict=True)
+    assert list(found) == [by_hand(*cell, bits, remainder, most) for cell in cells]
+    assert np.array_equal(before + q, visit.carries * scale + visit.cleared + visit.clipped + visit.after)
+    assert ((visit.after >= -scale) & (visit.after < scale)).all()
+
+
+def test_corners_of_the_carry():
+    table = {  # L, q: L afterwards, p; b_L = 4, S = 8
+        (7, 1): (0, 1),
+        (7, 0): (7, 0),
+        (-7, -1): (0, -1),
+        (-7, 14): (7, 0),
+        (7, -14): (-7, 0),
+        (7, 10): (1, 2),
+        (-8, 0): (0, -1),  # only a failed cell or a host made it
+        (-8, 1): (-7, 0),
+        (7, 24): (7, 3),
+        (7, 25): (7, 3),  # more than three pulses: the clamp
+        (-7, -27): (-8, -3),
+    }
+    for (before, q), wanted in table.items():
+        visit = add(Hybrid(bits=4), before, q, max_pulses=3)
+        assert (int(visit.after), int(visit.carries)) == wanted, (before, q)
+
+
+# --- cells ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", range(4, 13))
+@pytest.mark.parametrize("code", ["twos-complement", "gray"])
+def test_codes_are_told_apart_and_come_back(bits, code):
+    hybrid = Hybrid(bits=bits, code=code)
+    values = np.arange(-hybrid.scale, hybrid.scale)
+    cells = encode(hybrid, values)
+    assert cells.shape == (2**bits, bits)
+    assert len({tuple(row) for row in cells.tolist()}) == 2**bits
+    assert np.array_equal(decode(hybrid, cells), values)
+    if code == "gray":
+        assert ((cells ^ np.roll(cells, 1, axis=0)).sum(axis=1) == 1).all()  # neighbours, and around
+    else:
+        text = [format(int(value) % 2**bits, f"0{bits}b")[::-1] for value in values]
+        assert ["".join("01"[bit] for bit in row) for row in cells.tolist()] == text
+
+
+def test_gray_code_of_small_numbers():
+    cells = encode(Hybrid(bits=4, code="gray"), [-2, -1, 0, 1, 2])
+    found = ["".join("01"[bit] for bit in row[::-1]) for row in cells.tolist()]
+    assert found == ["1001", "1000", "0000", "0001", "0011"]
+
+
+# --- rounding ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fraction", [0, 1, 8, 16])
+@pytest.mark.parametrize("random", [Random(), Random(generator="xoshiro128++"), Random(permute=False)])
+def test_rounding_beside_a_loop(fraction, random):
+    design = tile(fraction=fraction, random=random)
+    changes = np.random.default_rng(1).integers(-(2**15), 2**15, (13, 7))
+    changes[3:6, :3] = 0
+    changes[7] = 0
+    groups = visited_groups(design, changes)
+    loop, stream = Stream(design, "rounding"), Stream(design, "rounding")
+    wanted = np.zeros_like(changes)
+    visits = 0
+    for row in range(13):
+        for group in range(3):
+            columns = range(3 * group, min(3 * group + 3, 7))
+            if not any(changes[row, c] for c in columns):
+                continue
+            visits += 1
+            draw = int(loop.draws(1)[0])
+            for c in columns:
+                word = int(permuted(design, "lanes")[draw, c - 3 * group])
+                wanted[row, c] = (int(changes[row, c]) + (word >> (16 - fraction))) >> fraction
+    assert np.array_equal(round_changes(design, changes, groups, stream), wanted)
+    assert stream.state == loop.state
+    assert visits == groups.sum() == 39 - 3 - 3
+
+
+@pytest.mark.parametrize("change", [1, 77, -77, 128, -255, 300])
+def test_rounding_is_right_in_the_mean_in_every_lane(change):
+    design = tile(columns=8, lanes=4, rows=1000)
+    changes = np.full((1000, 8), change)
+    stream = Stream(design, "rounding")
+    q = np.concatenate([round_changes(design, changes, visited_groups(design, changes), stream) for _ in range(8)])
+    assert {int(value) for value in np.unique(q)} <= {change // 256, change // 256 + 1}
+    assert np.abs(q.mean(axis=0) - change / 256).max() < 4.5 * 0.5 / np.sqrt(len(q))
+
+
+def test_whole_changes_round_to_themselves():
+    design = tile()
+    changes = np.random.default_rng(2).integers(-9, 10, (13, 7)) * 256
+    q = round_changes(design, changes, visited_groups(design, changes), Stream(design, "rounding"))
+    assert np.array_equal(q * 256, changes)
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hybrid", "design", "message"),
+    [
+        (Hybrid(), tile(pair="push-pull"), 'array.pair = "push-pull": must be set-only'),
+        (Hybrid(), tile(fraction=17), "formats.fraction = 17: must be 0..16"),
+        (Hybrid(saturation=512), tile(), r"hybrid.saturation = 512: must be 0..511 \(formats.adc\)"),
+        (Hybrid(read_back=True, cells="sram"), tile(), "hybrid.read_back = true: must be false where L is in SRAM"),
+    ],
+)
+def test_a_design_that_does_not_fit(hybrid, design, message):
+    with pytest.raises(UserError, match=message):
+        hybrid.check_design(design)
+
+
+def test_bits_are_four_to_twelve():
+    for bits in (3, 13):
+        with pytest.raises(UserError, match=f"hybrid.bits = {bits}: must be 4..12"):
+            Hybrid(bits=bits)
