@@ -144,6 +144,14 @@ def test_no_change_is_no_read():
     assert log.asked == []
 
 
+def test_a_carry_that_leaves_l_as_it_was_writes_nothing_and_reads_nothing_back():
+    memory, array = pair(Hybrid(bits=5, read_back=True))
+    log, q = Log(array), np.zeros((1, 7), int)
+    q[0, 4] = 16
+    assert memory.add_rows(np.array([2]), q, log).tolist() == [[0, 0, 0, 0, 1, 0, 0]]
+    assert log.asked == [("read", 2, (1,))]
+
+
 def test_gray_code_writes_one_cell_where_l_moves_by_one():
     walks = {}
     for code in ("twos-complement", "gray"):

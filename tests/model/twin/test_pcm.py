@@ -106,7 +106,8 @@ def test_no_pulse_is_no_event_and_devices_beside_it_keep_what_they_hold():
 
 def test_a_reprogrammed_row_settles_once_when_something_else_happens():
     tile = PcmTile(sample(), Pcm(drift=0.0, read_noise=0.0))
-    tile.pulse_row(1, mask(tile, 0, 5), direction=RESET, amplitude=0)
+    tile.pulse_row(1, mask(tile, 0), direction=RESET, amplitude=0)
+    tile.pulse_row(1, mask(tile, 5), direction=RESET, amplitude=0)
     tile.pulse_row(1, mask(tile, 0, 4), direction=SET, amplitude=NOMINAL)
     tile.sense_row(1)
     held = tile.g.copy()
@@ -117,6 +118,7 @@ def test_a_reprogrammed_row_settles_once_when_something_else_happens():
     wanted = held.copy()
     z = tile.z(noise.RELAX, 0, 1)
     for column in (0, 5):  # 4 and 8 had SET pulses alone
+        assert z[column] != 0
         wanted[1, column] = plain_settle(PART, int(held[1, column]), int(z[column]))
     assert np.array_equal(tile.g, wanted)
     assert not np.array_equal(tile.g, held)
