@@ -12,6 +12,7 @@ image.  On tiles of R rows and C columns of weights:
     cycles per operation  min(device columns, columns per ADC) * (DAC bits + 1)
     latency               sum of positions * cycles / clock
     energy                sum of operations * energy of one
+    model size            weights * bits of a weight: what inference must keep;  FP32: weights * 32
 
 Counted is the forward pass of one image in the arrays alone.  Biases, sums of partial sums, activations, pooling, the
 sums of residual connections and all traffic are digital and cost nothing here; so do programming and transposed reads.
@@ -80,6 +81,8 @@ class MapCost(Section):
     """Bits of an input, applied one a cycle; 0: those of the design, `formats.x`."""
     energy_nj: float = real(0.0, 0.0, 1e6)
     """Energy of a tile operation [nJ]; 0: the published one of the tile (`PUBLISHED_NJ`), unknown elsewhere."""
+    weight_bits: int = integer(0, 0, 32)
+    """Bits of a weight as inference keeps it, of both devices of a pair; 0: not known."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -168,11 +171,23 @@ class Mapping:
 
     layers: tuple[MappedLayer, ...]
     tile: TileOperation
+    weight_bits: int
+    """Bits of a weight; 0: not known."""
 
     @property
     def weights(self) -> int:
         """Weights of all layers."""
         return sum(layer.shape.weights for layer in self.layers)
+
+    @property
+    def model_bytes(self) -> float | None:
+        """Size of the inference model [bytes]; None where the bits of a weight are not known."""
+        return self.weights * self.weight_bits / 8 if self.weight_bits else None
+
+    @property
+    def fp32_bytes(self) -> int:
+        """Size of the same weights in FP32 [bytes]."""
+        return 4 * self.weights
 
     @property
     def devices(self) -> int:
@@ -215,4 +230,5 @@ def map_network(design: Design, shapes: Sequence[LayerShape], cost: MapCost) -> 
     if not shapes:
         raise refuse("map.layers", 0, "must be 1 or more")
     tile = tile_operation(design, cost)
-    return Mapping(layers=tuple(MappedLayer(shape=shape, tile=tile) for shape in shapes), tile=tile)
+    layers = tuple(MappedLayer(shape=shape, tile=tile) for shape in shapes)
+    return Mapping(layers=layers, tile=tile, weight_bits=cost.weight_bits)

@@ -1,10 +1,12 @@
 """Shapes of published networks, for the mapper: what can be mapped without PyTorch.
 
-All are those of Wu et al. 2023.  `training/shapes.py` walks the same shapes out of torch modules.
+lenet-wu, vgg8 and resnet18 are those of Wu et al. 2023; `training/shapes.py` walks the same shapes out of torch
+modules.  resnet32 is that of Joshi et al. 2021, at widths of 1 to 2; for the mapper alone.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import MappingProxyType
 
@@ -50,8 +52,30 @@ def resnet18() -> list[LayerShape]:
     return [*shapes, _dense("fc", channels, 10)]
 
 
+def resnet32(width: float = 1.0) -> list[LayerShape]:
+    """ResNet-32 for CIFAR-10 (He et al. 2016): stem 3 x 3, three stages of five blocks, 16-32-64 channels times the
+    width multiplier, dense: 461,872 weights at width 1.  Shortcuts are identities, which have no weights (assumed)."""
+    wide = [round(width * plain) for plain in (16, 32, 64)]
+    shapes, channels = [_conv("stem", 3, wide[0], 32)], wide[0]
+    for stage, (outputs, side) in enumerate(zip(wide, (32, 16, 8), strict=True), 1):
+        for block in range(1, 6):
+            name = f"stage{stage}.{block}"
+            shapes += [_conv(f"{name}.conv1", channels, outputs, side), _conv(f"{name}.conv2", outputs, outputs, side)]
+            channels = outputs
+    return [*shapes, _dense("fc", channels, 10)]
+
+
+WIDTHS = (1.25, 1.5, 1.75, 2.0)
+"""Width multipliers of resnet32 beside 1; its names end in them."""
+
 NETWORK_SHAPES = MappingProxyType[str, Callable[[], list[LayerShape]]](
-    {"lenet-wu": lenet_wu, "vgg8": vgg8, "resnet18": resnet18}
+    {
+        "lenet-wu": lenet_wu,
+        "vgg8": vgg8,
+        "resnet18": resnet18,
+        "resnet32": resnet32,
+        **{f"resnet32-{width:g}": functools.partial(resnet32, width) for width in WIDTHS},
+    }
 )
 """Name -> shapes, in the order in which the layers work."""
 

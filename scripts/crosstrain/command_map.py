@@ -33,12 +33,14 @@ def add(subparsers: Any) -> None:
         epilog="Counted is the forward pass in the arrays. The energy of a tile operation is published for 64 x 64 and "
         "256 x 64 devices at 100 MHz, 8 columns an ADC, 8 bits (Wu et al. 2023); elsewhere say it with --energy-nj.",
     )
-    parser.add_argument("--network", metavar="N", required=True, help="network: lenet-wu, vgg8 or resnet18")
+    networks = "lenet-wu, vgg8, resnet18, resnet32, or wider: resnet32-1.25, -1.5, -1.75, -2"
+    parser.add_argument("--network", metavar="N", required=True, help=f"network: {networks}")
     parser.add_argument(
         "--columns-per-adc", metavar="K", type=int, help="device columns that share an ADC, one after the other (8)"
     )
     parser.add_argument("--dac-bits", metavar="B", type=int, help="bits of an input, one a cycle (formats.x)")
     parser.add_argument("--energy-nj", metavar="E", type=float, help="energy of a tile operation (the published one)")
+    parser.add_argument("--weight-bits", metavar="B", type=int, help="bits of a weight, for the size of the model")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _cost(args: argparse.Namespace) -> MapCost:
     from crosstrain_model.mapper import MapCost
 
-    names = ("columns_per_adc", "dac_bits", "energy_nj")
+    names = ("columns_per_adc", "dac_bits", "energy_nj", "weight_bits")
     return MapCost(**{name: getattr(args, name) for name in names if getattr(args, name) is not None})
 
 
@@ -83,6 +85,7 @@ def _tile(mapping: Mapping) -> dict[str, Any]:
 
 def _totals(mapping: Mapping) -> dict[str, Any]:
     names = "weights devices crossbars utilization operations sequence latency_ms energy_uj".split()
+    names += ["model_bytes", "fp32_bytes"]
     return {name: getattr(mapping, name) for name in names}
 
 
@@ -104,6 +107,9 @@ def _print(network: str, mapping: Mapping, layers: list[dict[str, Any]]) -> None
     if mapping.energy_uj is not None:
         energy = f"{mapping.energy_uj:,.2f} uJ: {mapping.operations:,} operations of {tile.energy_nj:g} nJ"
     print(f"weights    {mapping.weights:,} in {mapping.devices:,} devices")
+    if mapping.model_bytes is not None:
+        size = f"{mapping.weight_bits} bits a weight, {100 * mapping.model_bytes / mapping.fp32_bytes:.1f} % of FP32"
+        print(f"model size {mapping.model_bytes / 1e6:,.3f} MB: {size}, {mapping.fp32_bytes / 1e6:,.3f} MB")
     print(f"crossbars  {mapping.crossbars:,}, filled to {100 * mapping.utilization:.1f} %")
     print(f"operations {mapping.operations:,} per image, {mapping.sequence:,} in sequence")
     duration = f"{tile.ns:g} ns, {tile.cycles} cycles"

@@ -35,7 +35,8 @@ def test_lenet(tmp_path, capsys):
     }  # fmt: skip
     assert told["totals"] == {
         "weights": 3220, "devices": 6440, "crossbars": 6, "utilization": 6440 / (6 * 4096), "operations": 707,
-        "sequence": 641, "latency_ms": 0.46152, "energy_uj": pytest.approx(1.88062),
+        "sequence": 641, "latency_ms": 0.46152, "energy_uj": pytest.approx(1.88062), "model_bytes": None,
+        "fp32_bytes": 12_880,
     }  # fmt: skip
 
 
@@ -53,13 +54,21 @@ def test_an_unknown_energy_is_said(tmp_path, capsys):
     assert told["totals"]["energy_uj"] == told["totals"]["operations"] * 2.5 / 1000
 
 
+def test_the_size_of_the_model_is_said_where_bits_are(tmp_path, capsys):
+    assert main(["map", "wu-64", "--network", "resnet32-2", "--weight-bits", "4", "--json", "r.json"]) == 0
+    assert "\nmodel size 0.923 MB: 4 bits a weight, 12.5 % of FP32, 7.381 MB\ncrossbars " in capsys.readouterr().out
+    told = json.loads((tmp_path / "r.json").read_text())["totals"]
+    assert (told["model_bytes"], told["fp32_bytes"]) == (told["weights"] / 2, told["weights"] * 4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "map: the following arguments are required: --network (see crosstrain map --help)"),
         (
             ["--network", "resnet"],
-            'map.network = "resnet": must be one of lenet-wu, vgg8, resnet18; nearest is resnet18',
+            'map.network = "resnet": must be one of lenet-wu, vgg8, resnet18, resnet32, resnet32-1.25, resnet32-1.5, '
+            "resnet32-1.75, resnet32-2; nearest is resnet18",
         ),
         (["--network", "vgg8", "--columns-per-adc", "0"], "map.columns_per_adc = 0: must be 1..2048"),
         (["--network", "vgg8", "--dac-bits", "17"], "map.dac_bits = 17: must be 0..16"),
