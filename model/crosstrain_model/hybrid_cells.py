@@ -11,32 +11,29 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from crosstrain_model import state_checks
 from crosstrain_model.design import Design
 from crosstrain_model.design_hybrid import Hybrid
 from crosstrain_model.hybrid import Int64, Masks, decode, encode, visited_groups
-from crosstrain_model.hybrid_memory import Memory, SramMemory, State
+from crosstrain_model.hybrid_memory import Memory, SramMemory
 from crosstrain_model.pulse import RESET, SET
 from crosstrain_model.write_verify import Row
 
 
-def make(design: Design, hybrid: Hybrid) -> Memory:
-    """The memory that `hybrid.cells` names."""
-    return CellMemory(design, hybrid) if hybrid.cells == "binary" else SramMemory(design, hybrid)
+def make(design: Design, hybrid: Hybrid, *, count_cells: bool = False) -> Memory:
+    """The memory that `hybrid.cells` names; count_cells: also one in SRAM counts what binary devices would wear."""
+    if hybrid.cells == "binary":
+        return CellMemory(design, hybrid)
+    return SramMemory(design, hybrid, count_cells=count_cells)
 
 
 class CellMemory(SramMemory):
     """L of one tile in binary devices.
 
     held : what was last written or loaded; the devices hold it while none fails
-    sets, resets : int64 [rows, columns, bits], pulses that were asked for of every cell
     """
 
     def __init__(self, design: Design, hybrid: Hybrid):
-        super().__init__(design, hybrid)
-        shape = (*self.held.shape, hybrid.bits)
-        self.sets: Int64 = np.zeros(shape, np.int64)
-        self.resets: Int64 = np.zeros(shape, np.int64)
+        super().__init__(design, hybrid, count_cells=True)
 
     def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
         assert array is not None
@@ -94,24 +91,3 @@ class CellMemory(SramMemory):
             found = self._sense(row, groups, array, "read_backs")
             wrong = named if found is None else named & (found != wanted)
             self.counts["failed"] += int(np.broadcast_to(wrong, wanted.shape).sum())
-
-    @property
-    def column_pulses(self) -> tuple[Int64, Int64]:
-        """SET and RESET pulses of every device column of L [columns * bits], over all rows."""
-        return self.sets.sum(axis=0).reshape(-1), self.resets.sum(axis=0).reshape(-1)
-
-    @property
-    def row_pulses(self) -> tuple[Int64, Int64]:
-        """SET and RESET pulses of every row [rows]."""
-        return self.sets.sum(axis=(1, 2)), self.resets.sum(axis=(1, 2))
-
-    def state(self) -> State:
-        return super().state() | {"sets": self.sets.copy(), "resets": self.resets.copy()}
-
-    def restore(self, state: State) -> None:
-        pulses = {
-            name: state_checks.integers("CellMemory.restore", state, name, self.sets.shape, state_checks.COUNTER)
-            for name in ("sets", "resets")
-        }
-        super().restore(state)
-        self.sets[...], self.resets[...] = pulses["sets"], pulses["resets"]

@@ -63,11 +63,12 @@ class HybridController:
 
     design : `array.pair` is "set-only"; `verify` and `pulse` have the reset values of its registers
     waiting : carries that are not done yet, oldest first
+    count_cells : also an L in SRAM counts the pulses that binary devices would have been given
     """
 
-    def __init__(self, design: Design, hybrid: Hybrid, *, tile: int = 0):
+    def __init__(self, design: Design, hybrid: Hybrid, *, tile: int = 0, count_cells: bool = False):
         self.design, self.hybrid = design, hybrid
-        self.memory = make(design, hybrid)
+        self.memory = make(design, hybrid, count_cells=count_cells)
         self.rounding = Stream(design, "rounding", tile)
         self.verify = WriteVerify(design)
         self.refresh = RefreshQueue(design.array.rows)

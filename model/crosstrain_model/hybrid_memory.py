@@ -14,7 +14,7 @@ import numpy.typing as npt
 from crosstrain_model import state_checks
 from crosstrain_model.design import Design
 from crosstrain_model.design_hybrid import Hybrid
-from crosstrain_model.hybrid import Int64, Masks, Visit, add, visited_groups
+from crosstrain_model.hybrid import Int64, Masks, Visit, add, encode, visited_groups
 from crosstrain_model.write_verify import Row
 
 COUNTERS = ("reads", "set_commands", "reset_commands", "read_backs", "failed", "dropped")
@@ -31,6 +31,8 @@ class Memory(Protocol):
     held: Int64
     ledger: dict[str, Int64]
     counts: dict[str, int]
+    sets: Int64
+    resets: Int64
 
     def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
         """The steps from `read` to `back` of the rule for rounded changes q [k, columns] of rows [k], which are
@@ -51,24 +53,37 @@ class SramMemory:
 
     held : int64 [rows, columns], L; where devices hold it, what was last written or loaded
     ledger : name in LEDGER -> int64 [rows, columns]
+    sets, resets : int64 [rows, columns, bits], pulses that the cells of binary devices would have been given, if
+        count_cells; of CellMemory those that were asked for
     """
 
-    def __init__(self, design: Design, hybrid: Hybrid):
+    def __init__(self, design: Design, hybrid: Hybrid, *, count_cells: bool = False):
         hybrid.check_design(design)
         self.design, self.hybrid = design, hybrid
         shape = (design.array.rows, design.array.columns)
         self.held: Int64 = np.zeros(shape, np.int64)
         self.ledger: dict[str, Int64] = {name: np.zeros(shape, np.int64) for name in LEDGER}
         self.counts = dict.fromkeys(COUNTERS, 0)
+        cells = (*shape, hybrid.bits) if count_cells else (0, 0, 0)
+        self.sets: Int64 = np.zeros(cells, np.int64)
+        self.resets: Int64 = np.zeros(cells, np.int64)
 
     def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
         where = np.zeros(self.held.shape, np.bool_)
         where[rows] = self.columns_of(visited_groups(self.design, q))
         changes = np.zeros(self.held.shape, np.int64)
         changes[rows] = q
-        carries = np.zeros(self.held.shape, np.int64)
-        carries[where] = self.add(where, self.held[where], changes[where]).carries
+        carries, before = np.zeros(self.held.shape, np.int64), self.held[where]
+        visit = self.add(where, before, changes[where])
+        carries[where] = visit.carries
+        self._count_cells(where, before, visit.after)
         return carries[rows]
+
+    def _count_cells(self, where: Masks, before: Int64, after: Int64) -> None:
+        if self.sets.size:
+            old, new = encode(self.hybrid, before), encode(self.hybrid, after)
+            self.sets[where] += new & ~old
+            self.resets[where] += old & ~new
 
     def add(self, where: Any, before: Int64, q: Int64) -> Visit:
         """The step `add` for the cells `where` (an index), in which `before` was read, and its ledger."""
@@ -91,6 +106,7 @@ class SramMemory:
 
     def load(self, values: npt.ArrayLike, array: Row | None) -> None:
         given = self.checked(values)
+        self._count_cells(np.ones(given.shape, np.bool_), self.held.reshape(-1), given.reshape(-1))
         self.ledger["initial"] += given - self.held
         self.held[...] = given
 
@@ -101,6 +117,16 @@ class SramMemory:
         if given.shape != self.held.shape or given.min() < low or given.max() > high:
             raise ValueError(f"hybrid L: must be {low}..{high} (hybrid.bits) in the shape {self.held.shape}")
         return given
+
+    @property
+    def column_pulses(self) -> tuple[Int64, Int64]:
+        """SET and RESET pulses of every device column of L [columns * bits], over all rows."""
+        return self.sets.sum(axis=0).reshape(-1), self.resets.sum(axis=0).reshape(-1)
+
+    @property
+    def row_pulses(self) -> tuple[Int64, Int64]:
+        """SET and RESET pulses of every row [rows]."""
+        return self.sets.sum(axis=(1, 2)), self.resets.sum(axis=(1, 2))
 
     def imbalance(self) -> Int64:
         """The ledger's left side less its right [rows, columns]: all 0, or something was lost."""
@@ -113,6 +139,8 @@ class SramMemory:
             "held": self.held.copy(),
             "ledger": np.stack([self.ledger[name] for name in LEDGER]),
             "counts": np.array([self.counts[name] for name in COUNTERS], np.int64),
+            "sets": self.sets.copy(),
+            "resets": self.resets.copy(),
         }
 
     def restore(self, state: State) -> None:
@@ -120,7 +148,11 @@ class SramMemory:
         held = state_checks.signed(where, state, "held", self.held.shape, self.hybrid.bits)
         ledger = state_checks.integers(where, state, "ledger", (len(LEDGER), *held.shape), state_checks.TOTAL)
         counts = state_checks.counters(where, state, "counts", COUNTERS)
-        self.held[...] = held
+        sets, resets = (
+            state_checks.integers(where, state, name, self.sets.shape, state_checks.COUNTER)
+            for name in ("sets", "resets")
+        )
+        self.held[...], self.sets[...], self.resets[...] = held, sets, resets
         for name, part in zip(LEDGER, ledger, strict=True):
             self.ledger[name][...] = part
         self.counts = counts

@@ -67,7 +67,7 @@ class Log:
 def test_devices_that_do_not_fail_are_as_good_as_sram(bits, code, remainder, read_back, seed):
     hybrid = Hybrid(bits=bits, code=code, remainder=remainder, read_back=read_back)
     memory, array = pair(hybrid)
-    sram = SramMemory(tile(), Hybrid(bits=bits, remainder=remainder, cells="sram"))
+    sram = SramMemory(tile(), Hybrid(bits=bits, code=code, remainder=remainder, cells="sram"), count_cells=True)
     rng = np.random.default_rng(seed)
     start = rng.integers(-hybrid.scale, hybrid.scale, (13, 7))
     for each in (memory, sram):
@@ -80,6 +80,8 @@ def test_devices_that_do_not_fail_are_as_good_as_sram(bits, code, remainder, rea
         assert np.array_equal(memory.held, sram.held)
         assert np.array_equal(bits_of(memory, array), memory.held)
     assert all(np.array_equal(memory.ledger[name], sram.ledger[name]) for name in memory.ledger)
+    assert np.array_equal(memory.sets, sram.sets)
+    assert np.array_equal(memory.resets, sram.resets)
     assert not memory.imbalance().any()
     assert (memory.counts["failed"], memory.ledger["disturbed"].any()) == (0, False)
 
@@ -239,7 +241,7 @@ def test_a_load_replaces_and_is_accounted_for():
 def test_a_checkpoint_continues_to_the_same_bits(cells):
     hybrid = Hybrid(cells=cells)
     rng = np.random.default_rng(7)
-    one, two = make(tile(), hybrid), make(tile(), hybrid)
+    one, two = (make(tile(), hybrid, count_cells=True) for _ in range(2))
     array = PcmBinaryArray(tile(), BinaryPcm(error_set=0.1), bits=7)
     one.add_rows(ROWS, some_changes(rng, hybrid), array)
     two.restore(one.state())
@@ -250,5 +252,8 @@ def test_a_checkpoint_continues_to_the_same_bits(cells):
     assert all(np.array_equal(value, two.state()[name]) for name, value in one.state().items())
     with pytest.raises(ValueError, match="restore held"):
         two.restore(one.state() | {"held": np.full((13, 7), 64)})
+    assert one.sets.any()
+    with pytest.raises(ValueError, match="restore sets"):
+        make(tile(), Hybrid(cells="sram")).restore(one.state())
     with pytest.raises(ValueError, match="restore counts"):
         two.restore(one.state() | {"counts": np.zeros(2, int)})

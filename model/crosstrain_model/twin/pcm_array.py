@@ -7,6 +7,7 @@ are functions of the time alone.
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,19 @@ class PcmArray:
     sets, resets : int64, pulses that every device got; a write-erase cycle ends with its RESET
     """
 
-    def __init__(self, shape: tuple[int, int], aging: Aging, *, seed: int, tile: int, array: int) -> None:
+    def __init__(
+        self, shape: tuple[int, int], aging: Aging, *, seed: int, tile: int, array: int, engine: str
+    ) -> None:
+        if engine not in ("numba", "numpy"):
+            raise ValueError(f'{type(self).__name__}.engine = "{engine}": must be one of numba, numpy')
+        self.compiled = engine == "numba" and importlib.util.find_spec("numba") is not None
+        """Whether kernels do its work; the bits are the same."""
         self.rows, self.device_columns = shape
         self.aging = aging
         self.seed = checks.within("seed", seed, 1 << 32)
         self.tile, self.array = tile, int(array)
         self.keys = [noise.base_key(self.seed, tile, array, kind) for kind in range(noise.KINDS)]
+        self._packed_keys = np.array([[a[0], b[0]] for a, b in self.keys], np.uint32)
         drawn = noise.normal(self.keys[noise.DRIFT], *shape)
         self.xi: Wide = np.rint(drawn * 2.0**16).astype(np.int64)
         self.g: Wide = np.zeros(shape, np.int64)
@@ -77,12 +85,19 @@ class PcmArray:
 
     def drifted(self, row: int) -> Wide:
         """g(t) of one row."""
-        return self.aging.drifted(self.g[row], self.xi[row], self._now - self.since_ns[row])
+        return self._seen_at(row)[0]
 
     def _seen_at(self, rows: slice | int) -> tuple[Wide, Wide]:
-        g, age = self.g[rows], self._now - self.since_ns[rows]
-        drifted = self.aging.drifted(g, self.xi[rows], age)
-        return drifted, self.aging.deviation(g, drifted, age)
+        g, xi, age = self.g[rows], self.xi[rows], self._now - self.since_ns[rows]
+        if not self.compiled:
+            drifted = self.aging.drifted(g, xi, age)
+            return drifted, self.aging.deviation(g, drifted, age)
+        from crosstrain_model.twin import pcm_kernels
+
+        seen, deviation = np.empty_like(g), np.empty_like(g)
+        g, xi, age = (part.reshape(-1) for part in (g, xi, age))
+        pcm_kernels.age(g, xi, age, self.aging.drift, self.aging.noise, seen.reshape(-1), deviation.reshape(-1))
+        return seen, deviation
 
     def sense(self, row: int) -> Wide:
         """Conductances of one row as one read gives them, with their noise, not clipped [2^-20 of G_max]:
@@ -92,12 +107,17 @@ class PcmArray:
         self.counters[ROW_READS] += 1
         return g + ((z * ((s * 1774) >> 2) + (1 << 11)) >> 12)
 
-    def z(self, kind: int, number: int | Wide, row: int) -> Wide:
-        """z of one event [device columns], or of several, number [B] -> [B, device columns]."""
-        numbers = np.atleast_1d(np.asarray(number, np.int64))
-        key = noise.event_key(self.keys[kind], numbers, np.full(numbers.shape, row))
-        drawn = noise.z_of(noise.words(key, np.arange(self.device_columns))).astype(np.int64)
-        return drawn if isinstance(number, np.ndarray) else drawn[0]
+    def z(self, kind: int, number: int, row: int) -> Wide:
+        """z of one event [device columns]."""
+        if not self.compiled:
+            key = noise.event_key(self.keys[kind], np.array([number]), np.array([row]))
+            plain: Wide = noise.z_of(noise.words(key, np.arange(self.device_columns)))[0].astype(np.int64)
+            return plain
+        from crosstrain_model.twin import rram_kernels
+
+        drawn = np.empty(self.device_columns, np.int64)
+        rram_kernels.z_row(self._packed_keys, kind, number, row, drawn)
+        return drawn
 
     def store(self, row: int, columns: Masks, g: Wide) -> None:
         """Devices `columns` of a row are programmed to g [device columns], now."""

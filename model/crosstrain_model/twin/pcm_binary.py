@@ -36,12 +36,12 @@ class PcmBinaryArray(PcmArray):
 
     def __init__(
         self, design: Design, part: BinaryPcm, *, bits: int, seed: int | None = None, tile: int = 0,
-        array: int = ArrayId.L,
+        array: int = ArrayId.L, engine: str = "numba",
     ) -> None:  # fmt: skip
         super().__init__(
             (design.array.rows, design.array.columns * bits),
             Aging.of(drift=part.drift, read_noise=part.read_noise),
-            seed=design.seed if seed is None else seed, tile=tile, array=array,
+            seed=design.seed if seed is None else seed, tile=tile, array=array, engine=engine,
         )  # fmt: skip
         self.part, self.group = part, design.array.lanes * bits
         self.threshold = round(part.threshold * ONE)
@@ -80,12 +80,18 @@ class PcmBinaryArray(PcmArray):
             return 0
         checks.within("pulse_row row", row, self.rows)
         number, raised = int(self.counters[PULSES]), direction == SET
-        key = noise.event_key(self.keys[noise.WRITE], np.array([number]), np.array([row]))
-        drawn = noise.words(key, np.arange(self.device_columns))[0].astype(np.int64)
-        works = drawn >= round((self.part.error_set if raised else self.part.error_reset) * 2**32)
+        works = ~self._fails(number, row, self.part.error_set if raised else self.part.error_reset)
         level, spread = self._levels[raised]
         written = np.clip(level + ((self.z(noise.PROGRAM, number, row) * spread + 128) >> 8), 0, ONE)
         self.store(row, columns & works, written)
         self.count(row, columns, direction)
         self.counters[PULSES] += 1
         return int(columns.sum())
+
+    def _fails(self, number: int, row: int, error: float) -> Masks:
+        """Devices [device columns] that a pulse leaves as they were."""
+        if not error:
+            return np.zeros(self.device_columns, np.bool_)
+        key = noise.event_key(self.keys[noise.WRITE], np.array([number]), np.array([row]))
+        drawn = noise.words(key, np.arange(self.device_columns))[0].astype(np.int64)
+        return np.asarray(drawn < round(error * 2**32))

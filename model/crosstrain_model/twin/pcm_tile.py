@@ -50,14 +50,15 @@ class PcmTile(PcmArray):
     """
 
     def __init__(
-        self, design: Design, pcm: Pcm, *, seed: int | None = None, tile: int = 0, array: int = ArrayId.W
-    ) -> None:
+        self, design: Design, pcm: Pcm, *, seed: int | None = None, tile: int = 0, array: int = ArrayId.W,
+        engine: str = "numba",
+    ) -> None:  # fmt: skip
         if design.array.pair != "set-only":
             raise refuse("array.pair", design.array.pair, "must be set-only: pairs of phase-change devices")
         super().__init__(
             (design.array.rows, design.array.device_columns),
             Aging.of(drift=pcm.drift, read_noise=pcm.read_noise),
-            seed=design.seed if seed is None else seed, tile=tile, array=array,
+            seed=design.seed if seed is None else seed, tile=tile, array=array, engine=engine,
         )  # fmt: skip
         self.design, self.columns, self.lanes = design, design.array.columns, design.array.lanes
         self.constants = PcmConstants.of(pcm)
