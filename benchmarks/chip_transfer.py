@@ -167,7 +167,7 @@ def main() -> int:
     parser.add_argument("--plot", metavar="FILE.png")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
-    design = load_design(args.design)
+    design = load_design(args.design, args.set)
     design = load_design(args.design, [f"converters.read_noise={0.1 * design.rram.level}", *args.set])
     plan = Plan(
         network="lenet-wu", data="mnist", epochs=args.epochs, batches=400, batch=64, optimizer="adamw",

@@ -62,7 +62,7 @@ def options(description: str, seeds: int) -> argparse.ArgumentParser:
 
 def changes(args: argparse.Namespace, own: list[str]) -> list[str]:
     """What the options, and an experiment's `own` settings, make of the design."""
-    design = load_design(args.design)
+    design = load_design(args.design, args.set)
     noise = (0.3 if args.paper else READ_NOISE) if args.read_noise is None else args.read_noise
     return [f"converters.read_noise={noise * design.rram.level}", *(PAPER if args.paper else ()), *own, *args.set]
 
