@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from common import reduced, report
+from common import guarded, reduced, report
 from lenet_wu import EPOCHS, changes, one_seed, options
 
 WIDTHS = (8, 9, 10, 11, 12, 13, 14, 16, 20, 24)
@@ -93,4 +93,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import reduced, report
+from common import guarded, reduced, report
 from torch import nn
 
 from crosstrain.command_train import tile_factory
@@ -210,4 +210,4 @@ def show(run: Run) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

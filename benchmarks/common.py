@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from crosstrain_model.errors import UserError
 from crosstrain_model.files import write_text_atomic
 
 PACKAGES = (
@@ -36,6 +39,15 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def guarded(main: Callable[[], int]) -> int:
+    """`main`, whose bad input is one line on stderr and exit status 2."""
+    try:
+        return main()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
 def reduced(**options: tuple[int, int]) -> str:

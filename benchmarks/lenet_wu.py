@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import reduced, report
+from common import guarded, reduced, report
 
 from crosstrain.command_train import tile_factory
 from crosstrain_model.design_file import design_hash, load_design
@@ -171,4 +171,4 @@ def conclude(args: argparse.Namespace, design: Any, rows: list[dict[str, Any]]) 
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

@@ -227,6 +227,8 @@ class Design(Section):
             raise refuse("formats.fraction", self.formats.fraction, f"must be 0..12 (scheme {self.scheme})")
         if self.update.max_pulses != 1:
             raise refuse("update.max_pulses", self.update.max_pulses, f"must be 1 (scheme {self.scheme}: a hit clears)")
+        if self.remainder != "clear":  # the whole dW goes into the target: what was kept would count twice
+            raise refuse("update.remainder", self.remainder, f"must be clear (scheme {self.scheme}: the target is W + dW)")
         self.verify.check_ramps()
         limit = (1 << (self.formats.adc + self.formats.fraction)) - 1
         if self.converters.dac_noise:
@@ -234,7 +236,11 @@ class Design(Section):
         for name in ("range", "base", "window", "form_level"):
             value = getattr(self.verify, name)
             if value > limit:
-                raise refuse(f"verify.{name}", value, f"must be 0..{limit} (formats.adc and formats.fraction)")
+                low = int(name == "range")
+                raise refuse(f"verify.{name}", value, f"must be {low}..{limit} (formats.adc and formats.fraction)")
+        if self.verify.base + self.verify.range > limit:
+            bound = f"must be at most {limit - self.verify.base}: a target beyond an ADC's codes is never met (verify.base)"
+            raise refuse("verify.range", self.verify.range, bound)
         if self.verify.set_margin > limit:
             raise refuse("verify.set_margin", self.verify.set_margin, f"must be at most {limit} (formats)")
         if self.verify.form_width > self.pulse.width_limit:
