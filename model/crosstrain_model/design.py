@@ -228,7 +228,7 @@ class Design(Section):
         if self.update.max_pulses != 1:
             raise refuse("update.max_pulses", self.update.max_pulses, f"must be 1 (scheme {self.scheme}: a hit clears)")
         if self.remainder != "clear":  # the whole dW goes into the target: what was kept would count twice
-            raise refuse("update.remainder", self.remainder, f"must be clear (scheme {self.scheme}: the target is W + dW)")
+            raise refuse("update.remainder", self.remainder, f"must be clear (scheme {self.scheme}: target W + dW)")
         self.verify.check_ramps()
         limit = (1 << (self.formats.adc + self.formats.fraction)) - 1
         if self.converters.dac_noise:
@@ -239,7 +239,7 @@ class Design(Section):
                 low = int(name == "range")
                 raise refuse(f"verify.{name}", value, f"must be {low}..{limit} (formats.adc and formats.fraction)")
         if self.verify.base + self.verify.range > limit:
-            bound = f"must be at most {limit - self.verify.base}: a target beyond an ADC's codes is never met (verify.base)"
+            bound = f"must be at most {limit - self.verify.base}, so that targets are codes of the ADC (verify.base)"
             raise refuse("verify.range", self.verify.range, bound)
         if self.verify.set_margin > limit:
             raise refuse("verify.set_margin", self.verify.set_margin, f"must be at most {limit} (formats)")

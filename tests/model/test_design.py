@@ -204,3 +204,16 @@ def test_designs_are_values():
     with pytest.raises(ValueError, match=r"array\.lanes = 9"):
         dataclasses.replace(Design().array, lanes=9)
     assert dataclasses.replace(Design(), converters=Converters(adc_noise=1)).converters.adc_noise == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["update.remainder=keep"], r'update\.remainder = "keep": must be clear'),
+        (["verify.base=30000"], r"verify\.range = 19584: must be at most 2767, .*verify\.base"),
+        (["verify.range=40000"], r"verify\.range = 40000: must be 1\.\.32767"),
+    ],
+)
+def test_what_write_verify_cannot_do_is_refused(overrides, told):
+    with pytest.raises(UserError, match=told):
+        load_design("wu-8", overrides)
