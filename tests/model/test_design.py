@@ -11,6 +11,7 @@ from crosstrain_model.design import Array, Bus, Design, Formats, Pulse, Update
 from crosstrain_model.design_device import Converters, Device
 from crosstrain_model.design_file import load_design, section_types
 from crosstrain_model.design_gradient import Transfer
+from crosstrain_model.errors import UserError
 from crosstrain_model.keywords import VERILOG_KEYWORDS
 from crosstrain_model.reference import has_mean, reference_bits
 
