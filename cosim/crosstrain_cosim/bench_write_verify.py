@@ -44,32 +44,44 @@ async def corners(dut: Any) -> None:
             bench.put(row, [int(c == column) for c in range(columns)], [0] * columns)
     changes: list[dict[str, int]] = [
         {"set_margin": min(window - 1, unit)}, {"set_margin": -(1 << design.copy_bits - 1)}, {"reads_log2": 2},
-        {"cycles": 5}, {"set_start": 65535, "set_stop": 65534}, {"reset_step": 65535, "cycles": 1, "window": 0},
+        {"cycles": 5}, {"set_stop": 65400, "reset_stop": 65399}, {"set_start": 100, "set_stop": 200},
+        {"set_start": 65535, "set_stop": 65534}, {"reset_step": 65535, "cycles": 1, "window": 0},
+        {"reads_log2": 3, "window": window}, {"reads_log2": 4},
     ]  # fmt: skip
-    for change in changes:
+    for number, change in enumerate(changes):
         await bench.configure(**change)
-        targets = [middle + offsets[column % len(offsets)] for column in range(columns)]
-        bench.put(0, [1] * columns, targets)
+        for first in (number, number + 4):  # no device stands at one offset in all of them
+            targets = [middle + offsets[(first + column) % len(offsets)] for column in range(columns)]
+            bench.put(0, [1] * columns, targets)
     await bench.drain()
     await bench.compare_cells()
 
 
 @harness.bench()
 async def forming(dut: Any) -> None:
-    """Rows are formed, then programmed, then formed again."""
-    design = harness.design()
+    """Rows formed and programmed in turn; devices are formed already, go far above the level, or stay below it.
+
+    A row that comes while another is being formed waits for it, and so does one to form for those that wait.
+    """
+    design, limit = harness.design(), harness.design().pulse.width_limit
     bench = Bench(dut, "forming", 0.2, Steps(design, bench_seed("forming")))
     await bench.begin()
-    level = ((1 << design.formats.adc) - 1 << design.formats.fraction) * 2 // 3
-    await bench.configure(form_level=level, form_start=30000, form_step=3000, form_stop=50000, form_width=7)
-    for number in range(4):
+    level = ((1 << design.formats.adc) - 1 << design.formats.fraction) * 2 // 5
+    await bench.configure(
+        form_level=level, form_start=30000, form_step=3000, form_stop=50000, form_width=7, window=0, set_margin=0
+    )
+    widths = (limit, limit + 1, (1 << WIDTH_BITS) - 1) if limit < 99 else (1, 0, 2)
+    for number in range(6):
         bench.forms.put(row=bench.rng.randrange(design.array.rows))
+        await bench.loop.until(lambda: not bench.forms.waiting, what="a row to form taken")
+        bench.random_row()
+        if number % 2:
+            await bench.loop.until(lambda: not bench.rows.waiting, what="room for a row")
+            bench.forms.put(row=bench.rng.randrange(design.array.rows))
         await bench.drain()
-        if number == 1:
-            bench.random_row()
-            await bench.drain()
-            widest = (1 << WIDTH_BITS) - 1 if design.pulse.width_limit < 99 else 1
-            await bench.configure(reads_log2=1, form_width=widest)
+        width = widths[number % len(widths)]
+        await bench.configure(reads_log2=number % 2, form_width=width, width_set=width, width_reset=width)
+    harness.report.same("devices were formed", int(dut.passed.value) > 0, True)
     await bench.compare_cells()
 
 
@@ -110,6 +122,38 @@ async def at_random_back_to_back(dut: Any) -> None:
 async def at_random_with_gaps(dut: Any) -> None:
     """Random gaps everywhere."""
     await at_random(dut, "gaps", 0.4, 0.0)
+
+
+@harness.bench()
+async def full_buffers(dut: Any) -> None:
+    """Rows come as long as there is room, each with another number than the one before, and leave in their order."""
+    design = harness.design()
+    bench = Bench(dut, "full", 0.0, Steps(design, bench_seed("full")))
+    await bench.begin()
+    await bench.configure(**SHORT, cycles=1, reads_log2=0)
+    columns, unit = design.array.device_columns, 1 << design.formats.fraction
+    for number in range(harness.amount(20, 10)):
+        place = bench.rng.randrange(columns)
+        targets = [bench.rng.randrange(unit << design.formats.adc - 1) * (c == place) for c in range(columns)]
+        bench.put(number % design.array.rows, [int(c == place) for c in range(columns)], targets)
+    await bench.drain()
+    await bench.compare_cells()
+
+
+@harness.bench()
+async def small_windows(dut: Any) -> None:
+    """Windows that devices jump over: trains of both kinds again and again, some to the end of their ramp."""
+    design = harness.design()
+    bench = Bench(dut, "small", 0.0, Steps(design, bench_seed("small")))
+    await bench.begin()
+    columns, unit = design.array.device_columns, 1 << design.formats.fraction
+    for step in (9000, 4000):
+        await bench.configure(window=unit // 2, set_margin=0, cycles=4, reads_log2=0, set_step=step, reset_step=step)
+        for _ in range(harness.amount(2, 1)):
+            targets = [bench.rng.randrange(unit << design.formats.adc - 1) for _ in range(columns)]
+            bench.put(bench.rng.randrange(design.array.rows), [1] * columns, targets)
+    await bench.drain()
+    await bench.compare_cells()
 
 
 @harness.bench()
@@ -156,6 +200,26 @@ async def aborts(dut: Any) -> None:
 
 
 @harness.bench()
+async def abort_before_a_read(dut: Any) -> None:
+    """Sums of the row before, which would do for this one, are not taken for its own: nothing passes."""
+    design = harness.design()
+    array = Fixed(design)
+    bench = Bench(dut, "before", 0.0, array)
+    await bench.begin()
+    columns, good = design.array.device_columns, (1 << design.formats.adc) // 2
+    array.codes[:] = good
+    for number, row in enumerate((0, design.array.rows - 1)):
+        bench.put(row, [1] * columns, [good << design.formats.fraction] * columns)
+        if number:
+            bench.sequencer.aborting = True
+            await bench.loop.until(lambda: int(dut.q_valid.value) == 1, what="read of a row")
+            dut.cancel.value = 1
+        await bench.finish()
+    harness.report.same("passed", int(dut.passed.value), columns)
+    harness.report.same("gave_up", int(dut.gave_up.value), columns)
+
+
+@harness.bench()
 async def host_visits(dut: Any) -> None:
     """Counts of pulses as the host reads and writes them, also amid work."""
     design = harness.design()
@@ -169,8 +233,9 @@ async def host_visits(dut: Any) -> None:
     for number in range(array.rows * array.groups):
         row, group = divmod(number, array.groups)
         start = 2 * array.lanes * group
-        cells = [bench.rng.randrange(1 << bits) * (start + place < array.device_columns)
-                 for place in range(2 * array.lanes)]  # fmt: skip
+        top = (1 << bits) - 1  # where counts stay, so a row programmed below must leave them there
+        cells = [(top if bench.rng.random() < 0.5 else bench.rng.randrange(top + 1))
+                 * (start + place < array.device_columns) for place in range(2 * array.lanes)]  # fmt: skip
         bench.reference.model.cells[row, start : start + 2 * array.lanes] = cells[: array.device_columns - start]
         bench.host.put(write=1, row=row, group=group, data=packed(cells, bits))
     await bench.loop.until(lambda: not bench.host.waiting, what="written counts")

@@ -29,6 +29,7 @@ class Rows:
     def edge(self) -> None:
         if self.high:
             self.dut.t_valid.value = 0
+            self.dut.t_row.value = self.rng.randrange(harness.design().array.rows)  # it counts with t_valid alone
             self.high = False
         if not self.groups:
             self.pause = max(0, self.pause - 1)
@@ -62,8 +63,9 @@ class Pace:
         harness.report.same("p_width", seen, self.width)
 
     def edge(self) -> None:
-        """Offers, and the slot taken."""
+        """Offers, and the slot taken; what is not empty is busy."""
         dut, cycle = self.dut, self.loop.cycle
+        harness.report.same("busy where not empty", int(dut.busy.value) | int(dut.empty.value), 1)
         for name in ("p_valid", "slot_valid"):
             if int(getattr(dut, name).value):
                 harness.report.same(f"{name} early", cycle < self.not_before, False)
@@ -113,9 +115,12 @@ class Bench:
         values |= {name: getattr(self.design.pulse, name) for name in BLIND[1:]}
         values["set_margin"] &= (1 << self.design.copy_bits) - 1
         cycles = values.pop("cycles")  # the harness takes that word for cycles of reset
+        if self.cells:  # the sweep clears, whatever the host's word is
+            values["w_data"] = self.rng.getrandbits(2 * self.design.array.lanes * self.design.verify.cell_bits)
         await harness.start(self.dut, **values)
         self.dut.cycles.value = cycles
         await self.loop.until(lambda: not int(self.dut.busy.value), what="end of the sweep")
+        await self.compare_cells()
 
     async def configure(self, **registers: int) -> None:
         """Other registers, while nothing is under way."""

@@ -83,12 +83,35 @@ BROKEN_BY_COLUMN = {
 }
 
 
-def check_red(tile, pattern, replacement):
+BROKEN_ELSEWHERE = {
+    "busy is not told": ("as presets", "forming", r"(assign busy = \S+) \| ", r"\1 & "),
+    "forming: a level that no device reaches": (
+        "as presets", "forming", r"train_form \? \{ 1'h0, form_level \}", "train_form ? { 1'h1, form_level }"
+    ),
+    "forming: a row that comes meanwhile takes its place": (
+        "as presets", "forming", r"(assign p_row_n1 =) rest & ", r"\1 "
+    ),
+    "buffers: the number of a row is that of the last": (
+        "as presets", "full_buffers", r"else if \(\w+\) (\w+ <= t_row;)", r"else \1"
+    ),
+    "abort: sums of the row before are judged": (
+        "as presets", "abort_before_a_read", r"cancel \? 1'h1 : train_keep", "train_keep"
+    ),
+    "counts go on beyond the last": ("as presets", "host_visits", r"(assign cells_count_n\d+ =) ~ .*;", r"\1 1'b1;"),
+    "eight reads are taken for sixteen": ("as presets", "corners", "reads_log2 == 3'h3", "1'b0"),
+    "ramp: its end is outside": ("as presets", "corners", r"train_ramp <= \{", "train_ramp < {"),
+    "a device that is out comes back at once": ("by column", "small_windows", r"= on \? 1'h0 : ", "= "),
+    "a ramp shorter than a step": ("by column", "corners", " & amplitudes_fits", ""),
+}  # fmt: skip
+"""Design, the test that tells, and what is wrong."""
+
+
+def check_red(tile, pattern, replacement, only="corners|at_random_back_to_back"):
     unit = station_unit(tile, "write_verify")
     file = f"{unit.top}.v"
     text, count = re.subn(pattern, replacement, unit.texts[file])
     assert count >= 1
-    result = run(tile, texts={**unit.texts, file: text}, only="corners|at_random_back_to_back")
+    result = run(tile, texts={**unit.texts, file: text}, only=only)
     assert not result.ok
     assert result.mismatches
     assert "hardware" in result.messages[0]
@@ -98,6 +121,12 @@ def check_red(tile, pattern, replacement):
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_rule_turns_red(name):
     check_red(DESIGNS["as presets"], *BROKEN[name])
+
+
+@pytest.mark.parametrize("name", BROKEN_ELSEWHERE)
+def test_a_broken_rule_turns_its_test_red(name):
+    tile, only, pattern, replacement = BROKEN_ELSEWHERE[name]
+    check_red(DESIGNS[tile], pattern, replacement, only)
 
 
 @pytest.mark.parametrize("name", BROKEN_BY_COLUMN)
