@@ -81,7 +81,9 @@ async def at_random_back_to_back(dut: Any) -> None:
 @harness.bench()
 async def other_settings(dut: Any) -> None:
     """Wide steps, SET beyond the middle of the window, one cycle: devices are given up."""
-    settings = {"set_step": 4000, "reset_step": 3000, "set_margin": 300, "cycles": 1, "window": 200, "range": 9000}
+    top = (1 << harness.design().copy_bits - 1) - 1
+    levels = {name: min(value, top) for name, value in (("set_margin", 300), ("window", 200), ("range", 9000))}
+    settings = {"set_step": 4000, "reset_step": 3000, "cycles": 1, **levels}
     await train_and_read(dut, "settings", 0.1, 7, **settings)
 
 

@@ -16,8 +16,8 @@ from crosstrain_model.twin.rram_tile import RramTile
 from crosstrain_model.write_verify import COUNTERS, Row
 
 ROWS = 12
-SHORT = {"set_step": 6000, "reset_step": 6000}
-"""Trains of few pulses."""
+SHORT = {"set_step": 6000, "reset_step": 6000, "cycles": 2, "reads_log2": 0}
+"""Rows of few pulses and reads, whatever the design's registers begin with."""
 
 
 @harness.bench()
@@ -67,9 +67,8 @@ async def forming(dut: Any) -> None:
     bench = Bench(dut, "forming", 0.2, Steps(design, bench_seed("forming")))
     await bench.begin()
     level = ((1 << design.formats.adc) - 1 << design.formats.fraction) * 2 // 5
-    await bench.configure(
-        form_level=level, form_start=30000, form_step=3000, form_stop=50000, form_width=7, window=0, set_margin=0
-    )
+    ramp = {"form_start": 30000, "form_step": 3000, "form_stop": 50000}
+    await bench.configure(**SHORT, **ramp, form_level=level, form_width=7, window=0, set_margin=0)
     widths = (limit, limit + 1, (1 << WIDTH_BITS) - 1) if limit < 99 else (1, 0, 2)
     for number in range(6):
         bench.forms.put(row=bench.rng.randrange(design.array.rows))
@@ -130,7 +129,7 @@ async def full_buffers(dut: Any) -> None:
     design = harness.design()
     bench = Bench(dut, "full", 0.0, Steps(design, bench_seed("full")))
     await bench.begin()
-    await bench.configure(**SHORT, cycles=1, reads_log2=0)
+    await bench.configure(**{**SHORT, "cycles": 1})
     columns, unit = design.array.device_columns, 1 << design.formats.fraction
     for number in range(harness.amount(20, 10)):
         place = bench.rng.randrange(columns)
@@ -168,7 +167,7 @@ async def aborts(dut: Any) -> None:
     design = harness.design()
     bench = Bench(dut, "aborts", 0.2, Steps(design, bench_seed("aborts")))
     await bench.begin()
-    await bench.configure(**SHORT)
+    await bench.configure(**SHORT, window=min(design.verify.window, 3 << design.formats.fraction))
     columns, rng = design.array.device_columns, bench.rng
     for _ in range(6):
         for _ in range(3):

@@ -22,11 +22,24 @@ EVENT = ("op", "array", "row", "tag", "width", "amplitude", "status", "pulses")
 
 
 def quick(design: Design, width_set: int = 2, width_reset: int = 3) -> dict[str, int]:
-    """Settings of short pulses, within the design's bound: what is simulated is the controller."""
+    """Settings of short pulses, within the design's bound: what is simulated is the controller.
+
+    Rows of write-verify end after a few cycles and reads, and a change of theta is outside of the window.
+    """
     limit = design.pulse.width_limit
     rows = {"width_set": min(width_set, limit), "width_reset": min(width_reset, limit), "guard": 1}
     trains = {"train_width": min(width_set, limit), "train_guard": 1}
-    return {**(rows if design.row.programming != "none" else {}), **(trains if design.pulsed else {})}
+    few = _few(design) if design.verified else {}
+    return {**(rows if design.row.programming != "none" else {}), **(trains if design.pulsed else {}), **few}
+
+
+def _few(design: Design) -> dict[str, int]:
+    """Registers of write-verify that the design sets beyond what a simulation has patience for."""
+    verify = design.verify
+    window = min(verify.window, design.update.threshold // 2)
+    few = {"cycles": min(verify.cycles, 5), "reads_log2": min(verify.reads_log2, 2), "window": window,
+           "set_margin": max(verify.set_margin, -window)}  # fmt: skip
+    return {name: value for name, value in few.items() if value != getattr(verify, name)}
 
 
 def codes(rng: random.Random, count: int, bits: int) -> list[int]:
