@@ -120,7 +120,9 @@ class Agent:
             self._drive("adc_valid", 0)
         elif not self._driven["adc_valid"] and self.rng.random() >= self.gaps:
             self._drive("adc_codes", packed(self._words[0], self.design.formats.adc))
-            self._drive("adc_last", int(len(self._words) == 1))
+            last, fault = len(self._words) == 1, self._fault
+            marked = fault is not None and fault.kind == "mark" and (last or fault.after > 0)
+            self._drive("adc_last", int(last != marked))
             self._drive("adc_valid", 1)
         if not self._driven["done_valid"] and self._dones and self._dones[0].due <= self.cycle:
             done = self._dones[0]

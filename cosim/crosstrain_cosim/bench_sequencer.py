@@ -52,7 +52,7 @@ async def faults(dut: Any) -> None:
     def fault(command: Event) -> Fault | None:
         if rng.random() < 0.4:
             return None
-        kind = rng.choice(("status", "status", "lost", "late", "twice", "stray"))
+        kind = rng.choice(("status", "status", "lost", "late", "twice", "stray", "mark"))
         statuses = [Status.VERIFY, Status.TIMEOUT, Status.INTERLOCK]
         if command.op not in port.READ_OPS:  # a read that says so, but gave too few words, is reported as PROTOCOL
             statuses.append(Status.SATURATED)
@@ -66,6 +66,7 @@ async def faults(dut: Any) -> None:
     await bench.quiet()
     harness.report.same("timeouts were met", bench.reference.timeouts > 0, True)
     harness.report.same("strays were met", bench.reference.strays > 0, True)
+    harness.report.same("words marked wrongly were met", bench.reference.mistaken > 0, True)
     known = bench.fired() - int(dut.delivered.value)
     harness.report.same("fired pulses beyond delivered and unknown", 0 <= known <= int(dut.unknown.value), True)
 
@@ -107,6 +108,37 @@ async def aborts(dut: Any) -> None:
     await bench.quiet()
     harness.report.same("delivered", int(dut.delivered.value), bench.fired())
     harness.report.same("aborts were met", bench.reference.aborts > 5, True)
+    harness.report.same("errors of the array", bench.reference.errors, bench.reference.saturated)
+
+
+@harness.bench()
+async def aborts_of_lost_commands(dut: Any) -> None:
+    """The array forgets the command that it should abort: its ABORT alone ends it, and says so at once."""
+    bench = Bench(dut, "forgotten", 0.2, fault=lambda command: Fault(kind="lost"))
+    await bench.begin()
+    reference = bench.reference
+    for number in range(COMMANDS // 3):
+        commands, losses = reference.commands, reference.ledger.wrapped()["unknown"]
+        bench.put_train() if number % 2 else bench.put_read()
+        await bench.loop.until(lambda at=commands: reference.commands > at, what="command")  # type: ignore[misc]
+        await bench.loop.steps(bench.rng.randrange(20))
+        bench.strobe.fire(host_abort=1)
+        await bench.quiet()
+        lost = reference.ledger.wrapped()["unknown"] > losses
+        harness.report.same("pulses of an unknown fate", lost, bool(number % 2), command=number)
+    harness.report.same("timeouts", reference.timeouts, 0)
+
+
+@harness.bench()
+async def slow_words(dut: Any) -> None:
+    """Reads far longer than TIMEOUT whose words keep coming are not silent."""
+    bench = Bench(dut, "slow", 0.8)
+    await bench.begin(timeout=60)
+    bench.codes.gaps = 0.0  # where the host is awaited, the array is not silent anyway
+    for _ in range(COMMANDS // 3):
+        bench.put_read(Op.FORWARD)
+    await bench.quiet()
+    harness.report.same("timeouts", bench.reference.timeouts, 0)
     harness.report.same("errors of the array", bench.reference.errors, bench.reference.saturated)
 
 

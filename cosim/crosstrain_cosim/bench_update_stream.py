@@ -18,6 +18,9 @@ from crosstrain_model.frames import beat_bits, slot_bits
 from crosstrain_model.outer_product import limits
 
 FRAMES = 60
+STAGES = 2
+"""Cycles that a beat is inside at least."""
+
 Visit = tuple[int, int, list[int]]
 
 
@@ -32,23 +35,33 @@ class Reference:
         self.due: deque[dict[str, Any]] = deque()
         self.seen: list[Visit] = []
         self.frames = self.errors_due = self.errors = 0
+        self.sparse = self.under_way = self.still = 0
 
     def beat(self, seen: dict[str, int]) -> None:
         """A beat was taken."""
         harness.report.same("u_first", seen["first"], int(not self.beats), vector=self.frames)
         self.beats.append(seen["data"])
+        self.sparse, self.under_way = seen["sparse"], STAGES
         if seen["last"]:
             self._end(seen["sparse"], cut=False)
 
     def token(self, seen: dict[str, int]) -> None:
         """A pass was asked for."""
         self.due.append({"visits": [], "null": 1, "program": 1})
+        self.under_way = STAGES
 
     def edge(self) -> None:
-        """Errors are counted; a drop ends the frame under way."""
-        self.errors += int(self.dut.frame_error.value)
-        if int(self.dut.drop.value) and self.beats:
-            self._end(int(self.dut.u_sparse.value), cut=True)
+        """Errors are counted; a drop ends the frame under way; what has not left is busy, and an empty end takes."""
+        dut, drop = self.dut, int(self.dut.drop.value)
+        self.errors += int(dut.frame_error.value)
+        if drop and self.beats:
+            self._end(self.sparse, cut=True)
+        if self.under_way:
+            self.under_way -= 1
+            harness.report.same("busy", int(dut.busy.value), 1, vector=self.frames)
+        self.still = 0 if drop or int(dut.v_valid.value) else self.still + 1
+        if self.still > 1:  # of the cycles without a visit the first may be that of the end of a dropped frame
+            harness.report.same("u_ready without a visit", int(dut.u_ready.value), 1, vector=self.frames)
 
     def _end(self, sparse: int, *, cut: bool) -> None:
         beats, self.beats = self.beats, []
@@ -130,9 +143,9 @@ class Bench:
             last = int(place == len(beats) - 1 and not cut)
             self.beats.put(sparse=int(sparse), first=int(place == 0), data=beat, last=last)
         await self.loop.until(lambda: not self.beats.waiting, what="room for beats")
-        if cut:
+        if cut:  # the next beat comes later, or is offered together with the drop
             self.strobe.fire(drop=1)
-            await self.loop.steps(2)
+            await self.loop.steps(self.rng.choice((0, 0, 2)))
 
     async def token(self) -> None:
         """Ask for a pass."""

@@ -35,7 +35,8 @@ class Fault:
     kind: str
     """status: ends with `status` after `after` slots or words.  lost: never completes.  late: completes `delay` cycles
     after its work.  twice: completes a second time.  stray: a completion of another tag comes before its own.
-    excess: a pulse command reports more pulses than it was given."""
+    excess: a pulse command reports more pulses than it was given.  mark: a read marks the last of its words as not the
+    last, and with `after` the others as the last."""
     status: int = Status.OK
     after: int = 0
     delay: int = 0

@@ -105,6 +105,7 @@ class Reference:
         self.due: deque[dict[str, int]] = deque()
         self.results: deque[dict[str, Any]] = deque()
         self.commands = self.strays = self.aborts = self.timeouts = self.drains = self.errors = self.cut = 0
+        self.mistaken = 0  # reads that were good but for the marks of their words
         self.saturated = 0  # completions with that status, which is an error of the array that is no failure
         self.words: list[int] = []
         self.tag = 0
@@ -126,6 +127,9 @@ class Reference:
         assert self.open is not None
         self.open["read"] = {"op": seen["op"], "tag": seen["tag"], "passed": 0}
         self.open["dropped"] = 0
+        named = groups.get("groups", 0).bit_count()
+        self.open["due"] = named or port.adc_words(harness.design(), Op(seen["op"]))
+        self.open["mistaken"] = False
 
     def _begin(self, command: dict[str, int], pulses: int) -> None:
         harness.report.same("commands open", int(self.open is not None), 0, command=self.commands)
@@ -164,7 +168,12 @@ class Reference:
     def _status(self, status: int) -> int:
         """A read that the array finished before it saw the ABORT is aborted all the same, if that cost it words."""
         assert self.open is not None
-        if self.open["read"] and self.open["dropped"] and status in (Status.OK, Status.SATURATED):
+        if not self.open["read"] or status not in (Status.OK, Status.SATURATED):
+            return status
+        if self.open["mistaken"]:
+            self.mistaken += 1
+            return Status.PROTOCOL
+        if self.open["dropped"]:
             self.cut += 1
             return Status.ABORTED
         return status
@@ -173,7 +182,10 @@ class Reference:
         """A word of output codes was taken from the array: for the host, or dropped from the abort on, or stray."""
         if not (self.open and self.open["read"]):
             self.strays += 1
-        elif self.open["stopped"]:
+            return
+        number = self.open["read"]["passed"] + self.open["dropped"] + 1
+        self.open["mistaken"] |= seen["last"] != (number == self.open["due"])
+        if self.open["stopped"]:
             self.open["dropped"] += 1
         else:
             self.open["read"]["passed"] += 1
@@ -237,7 +249,7 @@ class Bench:
         payload = ("op", "array", "row", "width", "amplitude", "tag", *more_fields("arr_cmd"))
         monitors = (
             ("arr_done", ("tag", "status", "pulses"), reference.done),
-            ("arr_adc", (), reference.word),
+            ("arr_adc", ("last",), reference.word),
             ("arr_dac", ("codes",), reference.input_word),
             ("arr_cmd", payload, reference.command),
             ("adc", ("codes",), reference.output),
@@ -270,9 +282,9 @@ class Bench:
         wanted = list(last.codes[-outputs:])
         harness.report.same("output codes", codes[:outputs], wanted, command=self.reference.commands)
 
-    async def begin(self) -> None:
+    async def begin(self, timeout: int = TIMEOUT) -> None:
         """Reset; the array answers the ABORT that follows it."""
-        await harness.start(self.dut, program_enable=1, arr_rails_ok=1, timeout=TIMEOUT, pulse_empty=1)
+        await harness.start(self.dut, program_enable=1, arr_rails_ok=1, timeout=timeout, pulse_empty=1)
         await self.loop.until(lambda: int(self.dut.ready.value) == 1, what="answer to the first ABORT")
 
     def put_train(self) -> None:

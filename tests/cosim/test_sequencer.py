@@ -1,5 +1,7 @@
 """The regression of the sequencer where devices are read one by one; `test_stations` has the other designs."""
 
+import re
+
 import pytest
 
 from crosstrain_cosim.simulators import run_bench
@@ -44,3 +46,22 @@ def test_broken_verilog_turns_red(net, invert):
     assert not result.ok
     assert result.failed > 0
     assert result.messages
+
+
+BROKEN = {
+    "a forgotten command stays open": ("aborts_of_lost_commands", r"(assign lose_n1 = timed_out) \| \w+;", r"\1;"),
+    "marks of words are not looked at": ("faults", r"(assign reads_wrong_n2 = \w+) \| \w+;", r"\1;"),
+    "words are silence": ("slow_words", r"(assign progress_n3 = \w+) \| \w+;", r"\1;"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_rule_turns_its_test_red(name):
+    only, pattern, replacement = BROKEN[name]
+    unit = station_unit(DESIGNS["as presets"], "sequencer")
+    file = f"{unit.top}.v"
+    text, count = re.subn(pattern, replacement, unit.texts[file])
+    assert count == 1
+    result = run(DESIGNS["as presets"], texts={**unit.texts, file: text}, only=only)
+    assert not result.ok
+    assert result.failed > 0

@@ -1,5 +1,7 @@
 """The regression of the update stream: green on designs that differ in lanes and formats, red on broken Verilog."""
 
+import re
+
 import pytest
 
 from crosstrain_cosim.simulators import run_bench
@@ -52,3 +54,22 @@ def test_broken_verilog_turns_red(net, invert):
     assert not result.ok
     assert result.failed > 0
     assert result.messages
+
+
+BROKEN = {
+    "a beat is taken together with a drop": (r"(assign u_ready = \w+) & \w+;", r"\1;"),
+    "a beat is taken in the place of the end of a dropped frame": (r"(assign u_ready_n1 = advance) & \w+;", r"\1;"),
+    "a beat alone is not busy": (r"(assign busy_n\d = beat_valid) \| parts_valid;", r"\1 & parts_valid;"),
+    "an empty end waits to be taken": (r"assign advance = \w+ \| v_ready;", "assign advance = v_ready;"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_rule_turns_red(name):
+    unit = station_unit(DESIGNS["as presets"], "update_stream")
+    file = f"{unit.top}.v"
+    text, count = re.subn(*BROKEN[name], unit.texts[file])
+    assert count == 1
+    result = run(DESIGNS["as presets"], texts={**unit.texts, file: text})
+    assert not result.ok
+    assert result.mismatches
