@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         print(line, file=sys.stderr)
     with training_progress(training) as listener:
         training.learn(listener)
+    if not training.history.pulses:
+        print("no device was pulsed: no change reached the threshold; more epochs or a higher rate", file=sys.stderr)
     figures = {
         "scheme": args.design.scheme,
         **{name: getattr(plan, name) for name in ("network", "data", "through", "epochs")},

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from crosstrain_model.design import Array, Design, Formats, Update
 from crosstrain_model.design_device import Rram
+from crosstrain_model.design_file import load_design
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.stream_controller import StreamController
+from crosstrain_model.training.converters import copy_unit
 from crosstrain_model.twin.rram_tile import RramTile
 from crosstrain_model.weight_copy import devices_of
 
@@ -161,3 +163,25 @@ def test_registers_are_bounded_and_known():
         controller.configure(nonsense=1)
     with pytest.raises(ValueError, match="cells: must be integers of shape"):
         controller.restore(StreamController(design(verify=Verify(cell_bits=0))).state())
+
+
+def test_the_bring_up_of_the_page():
+    """docs/stream_controller.md: every device to BASE, wherever it was, then initial weights."""
+    design = load_design("wu-8", ["verify.cycles=5", "rram.write_error=0.0"])
+    controller, array = StreamController(design), RramTile(design)
+    array.g[:] = np.random.default_rng(1).integers(array.devices.low, 1 << 20, array.g.shape)
+    whole = np.full((8, 8), controller.limit)
+    for copy in (whole, -whole):
+        controller.load(copy=copy)
+        controller.update(-copy)
+        controller.program(array)
+    assert not controller.copy.any()
+    window = design.verify.window * copy_unit(design)
+    assert abs(array.g / (1 << 20) - controller.base * copy_unit(design)).max() < window + 0.02
+    weights = np.random.default_rng(2).integers(-controller.limit, controller.limit + 1, (8, 8))
+    controller.configure(threshold=1)
+    controller.update(weights)
+    controller.program(array)
+    assert (controller.copy == weights).all()
+    assert controller.counters()["gave_up"] == 0
+    assert abs(array.weights / (1 << 20) - weights * copy_unit(design)).max() < 2 * window + 0.04

@@ -206,3 +206,10 @@ def test_a_damaged_checkpoint_is_one_line(capsys):
     for arguments in (["train", "mp-64", "-o", "a", "--resume"], ["compare", "a", "a"]):
         assert main(arguments) == 2
         assert capsys.readouterr().err == line
+
+
+def test_a_run_that_moves_nothing_says_so(capsys):
+    assert main(["train", "wu-8", "--epochs", "1", "--samples", "20"]) == 0
+    assert "no device was pulsed: no change reached the threshold" in capsys.readouterr().err
+    assert main(["train", "mp-8", "--epochs", "1", "--samples", "200", "--rate", "1"]) == 0
+    assert "no device was pulsed" not in capsys.readouterr().err
