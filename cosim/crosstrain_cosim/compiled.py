@@ -15,6 +15,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from crosstrain_cosim.device_hook import signals_wait
 from crosstrain_cosim.native import Gathered, Hook, Native, bind, library_model
 from crosstrain_cosim.script import Script
 from crosstrain_cosim.verilate import library
@@ -50,7 +51,9 @@ class Compiled(Native):
     def run(self, script: Script, limit: int = CYCLE_LIMIT) -> None:
         """Work off a script; RuntimeError where it does not end well. What it brought waits for `take`."""
         self.submit(script.words())
-        self.check(self.library.bulk_run(self.handle, limit))
+        with signals_wait():
+            outcome = self.library.bulk_run(self.handle, limit)
+        self.check(outcome)
 
     def ask(self, script: Script, limit: int = CYCLE_LIMIT) -> Gathered:
         """`run`, then `take`."""

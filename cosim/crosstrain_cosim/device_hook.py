@@ -5,7 +5,11 @@ Calls are few: one per read and one per pulse.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import signal
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,9 @@ from crosstrain_model.twin.rram_tile import RramTile
 _BYTES, _WORDS = ctypes.POINTER(ctypes.c_uint8), ctypes.POINTER(ctypes.c_int32)
 _SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, *[ctypes.c_uint32] * 3, _BYTES, _BYTES, _WORDS, _WORDS)
 PROGRAM, FORWARD, _, READ_ROW = range(4)
+
+_waiting: list[int] = []
+"""Signals that came while the library ran."""
 
 
 class DeviceHook:
@@ -36,6 +43,8 @@ class DeviceHook:
         return address, 0
 
     def _answer(self, user: Any, op: int, array: int, row: int, sets: Any, resets: Any, given: Any, out: Any) -> int:
+        if _waiting:  # so that the library returns soon
+            return -1
         tile, width = self.array, self.array.device_columns
         if op == PROGRAM:
             done = 0
@@ -54,3 +63,26 @@ class DeviceHook:
             return -1
         np.ctypeslib.as_array(out, (width,))[:] = codes
         return 0
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """SIGINT and SIGTERM that come while the library calls a `DeviceHook` act behind the library.
+
+    Python acts on them wherever it next runs.  That is the hook, and there ctypes, or numpy, drops what they raise: the
+    library would know of an array that refused, and the user's interrupt would be gone.
+    """
+    found: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # no other is told of signals
+        found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    mine = {number: handler for number, handler in found.items() if callable(handler)}
+    for number in mine:
+        signal.signal(number, lambda came, frame: _waiting.append(came))
+    try:
+        yield
+    finally:
+        for number, handler in mine.items():
+            signal.signal(number, handler)
+        came, _waiting[:] = _waiting[:1], []
+        for number in came:
+            mine[number](number, None)

@@ -2,6 +2,7 @@
 Verilog."""
 
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -188,6 +189,26 @@ def test_a_wrong_amplitude_is_counted_and_named(capsys):
     answers = learn(tile, list(steps(made, 6)))
     assert sum(step.mismatches for step in answers[1::3]) > 0
     assert "amplitude[2]: model 0, Verilog 1\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["sense_row", "pulse_row"])
+def test_an_interrupt_while_the_array_answers_is_one(what, monkeypatch):
+    """Not an array that refuses; and the library asks no more."""
+    tile, calls = loaded(RtlStreamTile(design("wu"), seed=1, tile=0)), []
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupted(*given, **named):
+        calls.append(given)
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+    batches = list(steps(tile.design, 3))
+    learn(tile, batches[:1])
+    monkeypatch.setattr(tile.array, what, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        learn(tile, batches[1:])
+    assert len(calls) <= 2  # a command is a call for SET and one for RESET
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_who_builds_it():
