@@ -28,7 +28,9 @@ def source(tmp_path_factory):
     path = tmp_path_factory.mktemp("composed") / "mine.toml"
     path.write_text(re.search(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)[1])
     return path
-NEEDS = {"wu": ("array.pair=one-sided", "update.max_pulses=1")}
+NEEDS = {
+    "wu": ("array.pair=one-sided", "array.read=bit-serial", "update.max_pulses=1", "update.remainder=clear"),
+}
 """What the presets of other schemes must change to become one."""
 
 

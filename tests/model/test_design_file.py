@@ -136,7 +136,7 @@ def test_overrides_reach_every_field(design, data):
 
 def test_every_field_counts_in_the_hash_and_the_right_ones_in_the_hardware_hash():
     plain = load_design("mp-64")
-    one_sided = ["scheme=wu", "array.pair=one-sided", "update.max_pulses=1"]
+    one_sided = ["scheme=wu", "array.pair=one-sided", "update.max_pulses=1", "update.remainder=clear"]
     dynamic = load_design("mp-64", ["scheme=agad", "formats.fraction=4"])
     bases = {"array.read": load_design("mp-64", one_sided), "transfer.memory": dynamic}
     changes = {
