@@ -214,3 +214,14 @@ def test_an_interrupt_while_the_array_answers_is_one(what, monkeypatch):
 def test_who_builds_it():
     tile = rtl_tile(design("wu"), 1, 0)
     assert isinstance(tile, RtlStreamTile)
+
+
+@pytest.mark.parametrize("memory", ["dw", "copy"])
+def test_memories_that_no_pass_shows_are_audited(memory):
+    tile = loaded(RtlStreamTile(design("one"), seed=1, tile=0))
+    learn(tile, steps(design("one"), 2))
+    assert tile.audit() == 0
+    getattr(tile.model, memory)[1, 1] += 1
+    assert tile.audit() == 1
+    assert tile.audit() == 1
+    assert tile.found == 0

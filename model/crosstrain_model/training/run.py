@@ -103,7 +103,15 @@ class Run:
             listener(self)
             if self.folder is not None and time.monotonic() - self.saved_at >= CHECKPOINT_SECONDS:
                 self.checkpoint()
+        self._audit()
         self.checkpoint()
+
+    def _audit(self) -> None:
+        """Where tiles are compared with something: once more at the end, all that they hold, checkpoints or not."""
+        for grid in self.tiles.grids:
+            for tile in grid.tiles:
+                if (audit := getattr(tile, "audit", None)) is not None:
+                    self.history.mismatches += audit()
 
     def _learn_batch(self) -> None:
         start = time.perf_counter()

@@ -221,3 +221,16 @@ def test_vgg8_takes_a_step_on_tiles(streamed):
         learner.step(x, y)
     assert len(tiles.grids) == 8
     assert all(p.grad is not None and p.grad.any() for p in tiles.network.parameters())
+
+
+def test_the_end_of_a_run_counts_what_an_audit_finds(streamed):
+    design, factory = streamed
+
+    def audited(*args):
+        tile = factory(*args)
+        tile.audit = lambda: 2
+        return tile
+
+    run = Run(design(), dataclasses.replace(ADAM, epochs=1), audited)
+    run.learn()
+    assert run.figures()["mismatches"] == 2 * sum(len(grid.tiles) for grid in run.tiles.grids)
