@@ -95,7 +95,7 @@ def one_seed(args: argparse.Namespace, overrides: list[str], seed: int) -> dict[
     start = time.process_time()
     run = Run(design, plan, tile_factory(args.through), data_dir=args.data_dir)
     run.learn(lambda run: progress(run, seed))
-    row = {"seed": seed, **run.figures(), "layers": layers(run), "cpu_seconds": time.process_time() - start}
+    row = {"seed": seed, **run.figures(), "cpu_seconds": time.process_time() - start}
     if kept is not None:
         write_text_atomic(kept, json.dumps(row, indent=2) + "\n")
     return show(row)
@@ -108,28 +108,6 @@ def progress(run: Run, seed: int) -> None:
         print(f"  seed {seed}, epoch {epoch}: tiles {accuracy:.2f} %, golden {golden:.2f} %", flush=True)
 
 
-def layers(run: Run) -> list[dict[str, Any]]:
-    """Of every layer: weights, writes of devices per weight, devices passed, given up, mean pulses, write error."""
-    found = []
-    for grid in run.tiles.grids:
-        weights = grid.inputs * grid.outputs
-        counts = [tile.controller.verify.counts for tile in grid.tiles]
-        passed, lost = (sum(c[name] for c in counts) for name in ("passed", "gave_up"))
-        pulses = sum(c["sets"] + c["resets"] for c in counts)
-        found.append({
-            "weights": weights, "writes": passed + lost, "writes_per_weight": (passed + lost) / weights,
-            "gave_up": lost, "pulses_per_write": pulses / max(1, passed + lost),
-            "clamped": sum(tile.controller.clamped for tile in grid.tiles), "error_levels": error(run, grid),
-        })  # fmt: skip
-    return found
-
-
-def error(run: Run, grid: Any) -> float:
-    """Standard deviation between weights in the array and their copy, in levels."""
-    real = grid.weights() / grid.tiles[0].array.weight_one - grid.copy() / grid.scale
-    return float(np.std(real) / run.design.rram.level)
-
-
 def show(row: dict[str, Any]) -> dict[str, Any]:
     text = "seed {seed}: tiles {accuracy:.2f} %, golden {golden_accuracy:.2f} %, {mismatches} mismatches"
     print(text.format(**row), end="")
@@ -139,7 +117,7 @@ def show(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def means(rows: list[dict[str, Any]], number: int) -> dict[str, float]:
-    """Of a layer, the means over seeds of what `layers` tells; those given up in percent of the writes."""
+    """Of a layer, the means over seeds of what `layer_writes` tells; those given up in percent of the writes."""
     found = [row["layers"][number] for row in rows]
     names = ("writes_per_weight", "pulses_per_write", "clamped", "error_levels")
     said = {name: float(np.mean([layer[name] for layer in found])) for name in names}

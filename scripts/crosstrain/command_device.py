@@ -35,7 +35,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--array", choices=("A", "W"), help="array whose device is meant (default W)", default="W")
     parser.add_argument("--fit", metavar="CSV", type=path, help="fit a device to pulse responses; prints its section")
     parser.add_argument("--devices", metavar="N", type=int, default=200, help="devices to pulse (default 200)")
-    parser.add_argument("--pulses", metavar="N", type=int, help="pulses up, then down (default: six ranges)")
+    parser.add_argument("--pulses", metavar="N", type=int, help="pulses up, then down (default: six ranges; ramps)")
     parser.add_argument("-o", "--output", metavar="FILE", type=path, help="picture: .png, .pdf or .svg")
     parser.add_argument("--csv", metavar="FILE", type=path, help="write the responses in the form that --fit reads")
 
@@ -61,10 +61,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         check_matplotlib()
     if args.fit is not None:
         return _fit(args)
-    if args.design.verified:
-        raise UserError(f"{args.design.scheme}: pulse responses of one-sided RRAM pairs are not plotted yet")
     if args.array == "A" and not args.design.transfers:
         raise UserError(f"--array A: scheme {args.design.scheme} has no gradient array")
+    if args.design.verified:
+        from crosstrain.device_ramps import respond
+
+        return respond(args)
     return _respond(args)
 
 

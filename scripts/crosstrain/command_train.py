@@ -163,6 +163,10 @@ def _finish(training: Run, folder: RunFolder, figures: dict[str, Any]) -> None:
 def _print(figures: dict[str, Any], folder: RunFolder | None) -> None:
     print(f"accuracy   {figures['accuracy']:.2f} %   golden FP32 {figures['golden_accuracy']:.2f} %")
     print(f"pulses     {figures['pulses']:,} for {figures['updates']:,} weight updates")
+    if "layers" in figures:
+        rates = ", ".join(f"{layer['writes_per_weight']:.1f}" for layer in figures["layers"])
+        writes, lost = (sum(layer[name] for layer in figures["layers"]) for name in ("writes", "gave_up"))
+        print(f"writes     {rates} devices per weight, layer by layer; {lost:,} of {writes:,} given up")
     if figures["through"] == "rtl":
         print(f"lockstep   {figures['mismatches']} mismatches over all pulses, accumulators and weights")
     print(f"speed      {figures['samples_per_second']:,.0f} samples/s")

@@ -45,6 +45,29 @@ def test_a_picture_is_what_its_name_says(tmp_path, name, begins):
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
+def test_devices_of_write_verify_answer_to_its_ramps(tmp_path, capsys):
+    assert main(["device", "wu-8", "--devices", "50", "-o", "a.png", "--csv", "a.csv", "--json", "a.json"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("array W: RRAM devices of 4 levels, 0.25 to 1, 50 pulsed: 30 SET, then 30 RESET\n")
+    result = json.loads((tmp_path / "a.json").read_text())
+    assert (result["array"], result["pulses"], result["fields"]["levels"]) == ("W", [30, 30], 4)
+    assert result["after_set"]["mean"] > 0.95
+    assert result["after_reset"]["mean"] < 0.3
+    assert abs(result["set_threshold"]["mean"] - 24576) < 500
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 50 * 61
+
+
+@pytest.mark.parametrize(("pulses", "top"), [(1, (0.25, 0.3)), (60, (0.95, 1.0))])
+def test_ramps_may_be_cut_and_go_on_at_their_end(tmp_path, pulses, top):
+    asked = ["device", "wu-8", "--pulses", str(pulses), "--set", "rram.write_error=0.3", "--json", "a.json"]
+    assert main(asked) == 0
+    result = json.loads((tmp_path / "a.json").read_text())
+    assert result["pulses"] == [pulses, pulses]
+    assert top[0] < result["after_set"]["mean"] <= top[1]
+    assert 0.2 * 0.25 < result["relaxation"]["sigma"] < 0.5 * 0.25
+
+
 def test_a_second_section_of_a_device_is_told(tmp_path, capsys):
     (tmp_path / "mine.toml").write_text("[device]\nstates = 20\n[device]\nstates = 30\n")
     assert main(["device", "mine.toml"]) == 2
@@ -73,7 +96,7 @@ def test_the_fewest_and_the_most(devices):
         (["mp-8", "--pulses", "0"], "--pulses 0: must be 1..100000"),
         (["mp-8", "-o", "no/a.png"], None),
         (["mp-8", "-o", "a.jpeg"], "-o a.jpeg: must end in .png, .pdf or .svg"),
-        (["wu-8"], "wu: pulse responses of one-sided RRAM pairs are not plotted yet"),
+        (["wu-8", "--array", "A"], "--array A: scheme wu has no gradient array"),
         (["--fit", "bad.csv", "--seed", "-1"], "--seed -1: must be 0..4294967295"),
         (["--fit", "bad.csv", "--seed", "4294967296"], "--seed 4294967296: must be 0..4294967295"),
         (["mp-8", "--seed", "-1"], "mp-8: seed = -1: must be 0..4294967295"),

@@ -208,6 +208,22 @@ def test_a_damaged_checkpoint_is_one_line(capsys):
         assert capsys.readouterr().err == line
 
 
+def test_what_write_verify_did_is_told_layer_by_layer(capsys):
+    asked = ["train", "wu-64", "--set", "rram.stuck_low=0.05", "--epochs", "1", "--samples", "400", "--rate", "1"]
+    assert main([*asked, "-o", "a"]) == 0
+    layers = json.loads(Path("a/result.json").read_text())["layers"]
+    assert len(layers) == 2
+    for layer in layers:
+        assert 0 < layer["gave_up"] < layer["writes"]
+        assert layer["writes_per_weight"] == layer["writes"] / layer["weights"]
+        assert layer["pulses_per_write"] > 1
+        assert 0 < layer["error_levels"] < 3
+    rates = ", ".join(f"{layer['writes_per_weight']:.1f}" for layer in layers)
+    writes, lost = (sum(layer[name] for layer in layers) for name in ("writes", "gave_up"))
+    told = f"writes     {rates} devices per weight, layer by layer; {lost:,} of {writes:,} given up\n"
+    assert told in capsys.readouterr().out
+
+
 def test_a_run_that_moves_nothing_says_so(capsys):
     assert main(["train", "wu-8", "--epochs", "1", "--samples", "20"]) == 0
     assert "no device was pulsed: no change reached the threshold" in capsys.readouterr().err

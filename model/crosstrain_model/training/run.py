@@ -36,6 +36,7 @@ from crosstrain_model.training.optimizer import (
 )
 from crosstrain_model.training.pair import build
 from crosstrain_model.training.plan import Plan
+from crosstrain_model.training.writes import layer_writes
 
 CHECKPOINT_SECONDS = 15.0
 """Longest stretch of learning that a killed run loses."""
@@ -144,6 +145,7 @@ class Run:
         """The figures of the run so far, under the names that the command line reports."""
         accuracy, golden = self.history.rows[-1][:2] if self.history.rows else (None, None)
         seconds = self.history.seconds
+        writes = {"layers": layer_writes(self.tiles.grids)} if self.design.verified else {}
         return {
             "accuracy": accuracy,
             "golden_accuracy": golden,
@@ -152,6 +154,7 @@ class Run:
             "commands": self.history.commands,
             "mismatches": self.history.mismatches,
             "samples_per_second": self.history.batches * self.plan.batch / seconds if seconds else 0.0,
+            **writes,
         }
 
     def checkpoint(self) -> None:

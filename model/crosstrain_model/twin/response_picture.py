@@ -26,14 +26,22 @@ def check_matplotlib() -> None:
 
 
 def draw_response(
-    trace: Reals, pulses: str, points: Sequence[tuple[str, Reals]], title: str, path: Path, measured: Reals | None
+    trace: Reals,
+    pulses: str,
+    points: Sequence[tuple[str, Reals]],
+    title: str,
+    path: Path,
+    measured: Reals | None,
+    *,
+    unit: str = "half range",
 ) -> None:
     """Write a PNG.
 
-    trace : conductances [1 + pulses, devices] in units of the half range, after each pulse
+    trace : conductances [1 + pulses, devices], after each pulse
     pulses : what pulses they were
     points : name and values [devices] of what the right-hand histogram shows (symmetry points, bounds)
     measured : conductances of measured devices, drawn beside the model's; None: there are none
+    unit : of all conductances
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -50,7 +58,7 @@ def draw_response(
             left.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0)
             left.plot(steps, mean, color=colour, label=f"{name}: mean and spread of {values.shape[1]} devices")
     left.set_xlabel(f"pulses: {pulses}")
-    left.set_ylabel("conductance [half range]")
+    left.set_ylabel(f"conductance [{unit}]")
     left.set_title(title, fontsize="medium")
     left.legend(loc="lower center", fontsize="small")
     left.grid(alpha=0.3)
