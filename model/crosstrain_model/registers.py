@@ -120,6 +120,7 @@ WORDS = (
     "A program pass is running.",
 )
 """Where COMMAND and STATUS speak of what is done with vectors: what abort ends, what clear clears, two of STATUS."""
+HALF = "An x frame has come and its d frame has not."
 
 
 def operation(design: Design) -> Iterator[Register]:
@@ -128,6 +129,7 @@ def operation(design: Design) -> Iterator[Register]:
     if design.verified:
         events = registers_verify.events(EVENTS)
     ends, cleared, busy, running = registers_gradient.words(design) if design.pulsed else WORDS
+    given, half = registers_verify.WORDS if design.streamed else ("vector", HALF)
     yield Register(
         name="CONTROL", offset=0x020, kind="control",
         fields=(
@@ -145,7 +147,7 @@ def operation(design: Design) -> Iterator[Register]:
             Field(
                 name="abort", low=0,
                 doc="Stops programming now: ABORT goes to the array, pulses not yet fired count as aborted, "
-                f"{ends}, a vector or read that has only half arrived is dropped.",
+                f"{ends}, a {given} or read that has only half arrived is dropped.",
             ),
             Field(
                 name="clear", low=1, needs_idle=True,
@@ -160,7 +162,7 @@ def operation(design: Design) -> Iterator[Register]:
         fields=(
             Field(
                 name="idle", low=0,
-                doc=f"No work anywhere: no vector or half of one, no {busy}, no command, no memory sweep.",
+                doc=f"No work anywhere: no {given} or half of one, no {busy}, no command, no memory sweep.",
             ),
             Field(name="clearing", low=1, doc="Memories are being cleared (after reset or on command)."),
             Field(
@@ -170,7 +172,7 @@ def operation(design: Design) -> Iterator[Register]:
             Field(name="prog_enable", low=3, doc="The pin `arr_prog_enable`."),
             Field(name="rails_ok", low=4, doc="The pin `arr_rails_ok`."),
             Field(name="in_pass", low=5, doc=running),
-            Field(name="half_vector", low=6, doc="An x frame has come and its d frame has not."),
+            Field(name="half_vector", low=6, doc=half),
             Field(name="array_busy", low=7, doc="A command is at the array, or pulses wait for one."),
         ),
         doc="State of the controller.",
@@ -299,7 +301,8 @@ def _has_counter(design: Design, name: str) -> bool:
 
 def statistics(design: Design) -> Iterator[Register]:
     """What has happened since reset or `clear_counters`."""
-    for place, (name, doc) in enumerate(COUNTERS.items()):
+    texts = COUNTERS | registers_verify.TEXTS if design.verified else COUNTERS
+    for place, (name, doc) in enumerate(texts.items()):
         if _has_counter(design, name):
             yield Register(name=name, offset=0x080 + 4 * place, kind="status", doc=doc + "  Modulo 2^32.")
 
@@ -307,17 +310,17 @@ def statistics(design: Design) -> Iterator[Register]:
 def windows(design: Design) -> Iterator[Register]:
     """The state that a checkpoint needs, besides the settings."""
     if not design.pulsed:
-        yield from _pass_state(design)
+        yield from _pass_state(design, "Frames of changes" if design.streamed else "Vectors")
     if design.row.source != "none":
         yield from _memory_window(design)
 
 
-def _pass_state(design: Design) -> Iterator[Register]:
+def _pass_state(design: Design, counted: str) -> Iterator[Register]:
     """State of the schedule of program passes."""
     last = touched_words(design) - 1
     yield Register(
         name="VECTORS_SINCE_PASS", offset=0x0C0, kind="window", width=16,
-        doc="Vectors since the last program pass: the pointer of the schedule.",
+        doc=f"{counted} since the last program pass: the pointer of the schedule.",
     )
     yield Register(
         name="TOUCHED_INDEX", offset=0x0C4, kind="window", width=max(1, last.bit_length()), high=last,
@@ -334,10 +337,12 @@ def _memory_window(design: Design) -> Iterator[Register]:
     """Accumulators, cell by cell."""
     array, width = design.array, design.formats.accumulator
     touches = "" if design.pulsed else "  A write sets all touched bits."
+    shown = "The accumulator"
     if design.transfers:
         width = registers_gradient.cell_bits(design)
     if design.verified:
         width = registers_verify.cell_bits(design)
+        shown, touches = "The cell of the memory in MEM_SELECT", touches.replace("A write", "A write of dW")
     yield Register(
         name="MEM_ADDRESS", offset=0x0CC, kind="window",
         fields=(
@@ -348,13 +353,12 @@ def _memory_window(design: Design) -> Iterator[Register]:
             Field(name="group", low=8, width=12, high=array.groups - 1, doc="Group of columns."),
             Field(name="row", low=20, width=12, high=array.rows - 1, doc="Row."),
         ),
-        doc="The accumulator that MEM_DATA shows.  A lane beyond the last column is refused.",
+        doc=f"{shown} that MEM_DATA shows.  A lane beyond the last column is refused.",
     )
     yield Register(
         name="MEM_DATA", offset=0x0D0, kind="window", width=width, signed=True,
-        doc="The accumulator at MEM_ADDRESS, which then advances along the row, to the next row, and at the last "
-        "cell to the "
-        "first." + touches,
+        doc=f"{shown} at MEM_ADDRESS, which then advances along the row, to the next row, and at the last cell to the "
+        f"first.{touches}",
     )
 
 

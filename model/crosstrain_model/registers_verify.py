@@ -26,6 +26,15 @@ COUNTERS = {
 }
 """Counters of 32 bits, from offset 0x280, modulo 2^32."""
 
+TEXTS = {
+    "VECTORS": "Frames of changes accumulated: UPDATE and SPARSE.",
+    "VISITS": "Groups of changes that were added: one clock cycle each.",
+    "ISSUED": "Device pulses that write-verify asked for: ISSUED = DELIVERED + ABORTED + FAILED + UNKNOWN once idle.",
+}
+"""What counters of `registers.py` count here."""
+WORDS = ("frame of changes", "Always 0: changes come in one frame.")
+"""Where COMMAND and STATUS speak of a vector, and of half of one."""
+
 
 def cell_bits(design: Design) -> int:
     """Bits of a cell as MEM_DATA shows it, signed: wide enough for dW, W and the counts of pulses."""

@@ -128,3 +128,19 @@ def test_ranges_of_rows_values_and_polls(made):
     assert memory.words == before
     driver.configure(GUARD=7)
     assert driver.read("GUARD") == 7
+
+
+@pytest.mark.parametrize("name", ["wu-8", "agad-8"])
+def test_accumulators_are_meant_whatever_memory_was_selected(made, name):
+    module, driver, memory, _ = made(name)
+    zeros = [[0] * module.COLUMNS for _ in range(module.ROWS)]
+    calls = [
+        driver.dump_accumulators,
+        lambda: driver.load_accumulators(zeros),
+        lambda: driver.read_accumulator(1, 2),
+        lambda: driver.write_accumulator(1, 2, 3),
+    ]
+    for call in calls:
+        driver.write("MEM_SELECT", 1)
+        call()
+        assert memory.words[module.REGISTERS["MEM_SELECT"][0]] == 0
