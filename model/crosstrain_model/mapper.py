@@ -71,12 +71,13 @@ class LayerShape(Section):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MapCost(Section):
-    """What a tile operation costs beyond what the design says: defaults are those of Wu et al. 2023."""
+    """What a tile operation costs beyond what the design says: 0: as the design has it, or unknown."""
 
     PATH: ClassVar[str] = "map"
 
-    columns_per_adc: int = integer(8, 1, 2048)
-    """Device columns that share one ADC and are read one after the other."""
+    columns_per_adc: int = integer(0, 0, 2048)
+    """Device columns that share one ADC and are read one after the other; 0: those of the design, `array.groups`, as
+    the devices of a group convert together."""
     dac_bits: int = integer(0, 0, 16)
     """Bits of an input, applied one a cycle; 0: those of the design, `formats.x`."""
     energy_nj: float = real(0.0, 0.0, 1e6)
@@ -116,14 +117,14 @@ class TileOperation:
 def tile_operation(design: Design, cost: MapCost) -> TileOperation:
     """The operation of a design's tile."""
     array = design.array
-    bits = cost.dac_bits or design.formats.x
-    here = {"columns_per_adc": cost.columns_per_adc, "dac_bits": bits, "clock_mhz": design.clock_mhz}
+    bits, shared = cost.dac_bits or design.formats.x, cost.columns_per_adc or array.groups
+    here = {"columns_per_adc": shared, "dac_bits": bits, "clock_mhz": design.clock_mhz}
     published = PUBLISHED_NJ.get((array.rows, array.device_columns)) if here == PUBLISHED_AT else None
     return TileOperation(
         rows=array.rows,
         columns=array.columns,
         device_columns=array.device_columns,
-        cycles=min(array.device_columns, cost.columns_per_adc) * (bits + 1),
+        cycles=min(array.device_columns, shared) * (bits + 1),
         clock_mhz=design.clock_mhz,
         energy_nj=cost.energy_nj or published,
     )

@@ -36,7 +36,7 @@ def add(subparsers: Any) -> None:
     networks = "lenet-wu, vgg8, resnet18, resnet32, or wider: resnet32-1.25, -1.5, -1.75, -2"
     parser.add_argument("--network", metavar="N", required=True, help=f"network: {networks}")
     parser.add_argument(
-        "--columns-per-adc", metavar="K", type=int, help="device columns that share an ADC, one after the other (8)"
+        "--columns-per-adc", metavar="K", type=int, help="device columns that share an ADC (groups of the design)"
     )
     parser.add_argument("--dac-bits", metavar="B", type=int, help="bits of an input, one a cycle (formats.x)")
     parser.add_argument("--energy-nj", metavar="E", type=float, help="energy of a tile operation (the published one)")

@@ -135,7 +135,9 @@ def test_single_devices_have_half_the_devices():
         (wu(64), MapCost(), 72, 2.66),
         (wu(256), MapCost(), 72, 2.93),
         (wu(128), MapCost(), 72, None),
-        (wu(64, "array.columns=64"), MapCost(), 72, None),
+        (wu(64, "array.columns=64"), MapCost(), 144, None),
+        (wu(64, "array.lanes=8"), MapCost(), 36, None),
+        (wu(64, "array.lanes=8"), MapCost(columns_per_adc=8), 72, 2.66),
         (wu(64, "clock_mhz=200"), MapCost(), 72, None),
         (wu(64), MapCost(columns_per_adc=1), 9, None),
         (wu(64), MapCost(columns_per_adc=2048), 576, None),  # one ADC for all 64
@@ -161,7 +163,7 @@ def test_a_tile_operation(design, cost, cycles, energy):
 @pytest.mark.parametrize(
     ("work", "message"),
     [
-        (lambda: MapCost(columns_per_adc=0), "map.columns_per_adc = 0: must be 1..2048"),
+        (lambda: MapCost(columns_per_adc=2049), "map.columns_per_adc = 2049: must be 0..2048"),
         (lambda: MapCost(dac_bits=17), "map.dac_bits = 17: must be 0..16"),
         (lambda: MapCost(weight_bits=33), "map.weight_bits = 33: must be 0..32"),
         (lambda: MapCost(energy_nj=float("nan")), "map.energy_nj = nan: must be 0.0..1000000.0"),

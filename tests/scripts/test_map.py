@@ -70,7 +70,7 @@ def test_the_size_of_the_model_is_said_where_bits_are(tmp_path, capsys):
             'map.network = "resnet": must be one of lenet-wu, vgg8, resnet18, resnet32, resnet32-1.25, resnet32-1.5, '
             "resnet32-1.75, resnet32-2; nearest is resnet18",
         ),
-        (["--network", "vgg8", "--columns-per-adc", "0"], "map.columns_per_adc = 0: must be 1..2048"),
+        (["--network", "vgg8", "--columns-per-adc", "2049"], "map.columns_per_adc = 2049: must be 0..2048"),
         (["--network", "vgg8", "--dac-bits", "17"], "map.dac_bits = 17: must be 0..16"),
         (["--network", "vgg8", "--energy-nj", "inf"], "map.energy_nj = inf: must be 0.0..1000000.0"),
     ],
