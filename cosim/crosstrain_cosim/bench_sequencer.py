@@ -48,8 +48,13 @@ async def tags_wrap(dut: Any) -> None:
 async def faults(dut: Any) -> None:
     """Error statuses, lost, late, repeated and stray completions: nothing is lost, nothing counted twice."""
     rng = harness.generator("faults")
+    reads: list[int] = []
 
     def fault(command: Event) -> Fault | None:
+        if command.op in port.READ_OPS:
+            reads.append(command.tag)
+            if len(reads) == 1:  # there are few reads, and one in seven faults is this one
+                return Fault(kind="mark")
         if rng.random() < 0.4:
             return None
         kind = rng.choice(("status", "status", "lost", "late", "twice", "stray", "mark"))
