@@ -51,7 +51,9 @@ STREAM_BENCHES = ("stream_controller", "stream_faults")
 
 
 def stations(design: Design) -> tuple[str, ...]:
-    """The stations that a design has, in the order of its pipeline."""
+    """The stations that a design has, in the order of its pipeline; none where the scheme has no Verilog yet."""
+    if design.carried:
+        return ()
     if design.streamed:
         tail = ("bit_serial",) if design.array.read == "bit-serial" else ()
         digital = ("update_stream", "schedule", "accumulator", "threshold", "weight_copy", "write_verify")

@@ -16,7 +16,7 @@ from crosstrain_hdl.window import cell_width
 class MemorySwitch(wiring.Component):
     """Members
 
-    m_select : In(2), which memory, in the numbering of `registers_verify.MEMORIES`
+    m_select : In(2), which memory, in the numbering of `cost.weight_cells`
     m_valid, m_ready, m_write, m_row, m_group, m_data, r_valid, r_data : the window's visits
     dw_valid, dw_ready, dw_data, dw_r_valid, dw_r_data : of the accumulators, through the schedule
     copy_valid, copy_ready, copy_data, copy_r_valid, copy_r_data : of the copy

@@ -8,17 +8,20 @@ from crosstrain_model.design import Design
 def weight_cells(design: Design) -> dict[str, int]:
     """{name: bits} of what the chip keeps of a weight, accumulator first; MEM_SELECT numbers them in this order.
 
-    Digital accumulation has chi, an update stream dW, row transfers H, and in-memory SGD nothing.  Write-verify adds
-    the copy W and, where they are counted, the pulses of both devices; a dynamic reference adds P_ref and, where it
-    leaks, P.
+    Digital accumulation has chi, an update stream dW, row transfers H, and in-memory SGD nothing.  Hybrid weights have
+    L, unless binary devices behind the array port hold it.  Write-verify adds the copy W (hybrid weights have none)
+    and, where they are counted, the pulses of both devices; a dynamic reference adds P_ref and, where it leaks, P.
     """
     if design.row.source == "none":
         return {}
     name = {"outer-product": "chi", "stream": "dW", "read": "H"}[design.row.source]
     cells = {name: design.formats.accumulator}
+    if design.carried:
+        cells = {"L": design.hybrid.bits} if design.hybrid.cells == "sram" else {}
     if design.verified:
-        counts = {"plus": design.verify.cell_bits, "minus": design.verify.cell_bits}
-        cells |= {"W": design.copy_bits} | (counts if design.verify.cell_bits else {})
+        cells |= {"W": design.copy_bits}
+    if (design.verified or design.carried) and design.verify.cell_bits:
+        cells |= {"plus": design.verify.cell_bits, "minus": design.verify.cell_bits}
     if design.dynamic_reference:
         bits = design.formats.adc + design.formats.fraction  # `reference.reference_bits`, without its numpy
         cells |= ({"P": bits} if design.transfer.memory == "leak" else {}) | {"P_ref": bits}

@@ -14,6 +14,8 @@ from typing import ClassVar
 
 from crosstrain_model.design_device import Converters, Device, GradientDevice, Rram
 from crosstrain_model.design_gradient import Random, Train, Transfer
+from crosstrain_model.design_hybrid import Hybrid
+from crosstrain_model.design_pcm import BinaryPcm, Pcm
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.keywords import VERILOG_KEYWORDS
 from crosstrain_model.schemes import SCHEMES, Scheme
@@ -186,9 +188,12 @@ class Design(Section):
     train: Train = dataclasses.field(default_factory=Train)
     transfer: Transfer = dataclasses.field(default_factory=Transfer)
     verify: Verify = dataclasses.field(default_factory=Verify)
+    hybrid: Hybrid = dataclasses.field(default_factory=Hybrid)
     device: Device = dataclasses.field(default_factory=Device)
     gradient_device: GradientDevice = dataclasses.field(default_factory=GradientDevice)
     rram: Rram = dataclasses.field(default_factory=Rram)
+    pcm: Pcm = dataclasses.field(default_factory=Pcm)
+    binary_pcm: BinaryPcm = dataclasses.field(default_factory=BinaryPcm)
     converters: Converters = dataclasses.field(default_factory=Converters)
 
     def check(self) -> None:
@@ -215,34 +220,60 @@ class Design(Section):
             raise refuse("transfer.memory", self.transfer.memory, bound)
         if self.verified:
             self._check_verify()
+        if self.carried:
+            self._check_hybrid()
         if self.pulsed:
             self._check_gradient()
 
-    def _check_verify(self) -> None:
-        """Rules of designs that program by write-verify."""
+    def _check_stream(self) -> None:
+        """Rules of designs whose changes come from the host."""
         if self.stream_codes != self.array.lanes:
             bound = f"must be 0 or {self.array.lanes} (array.lanes): an update has a group a beat"
             raise refuse("bus.stream_codes", self.bus.stream_codes, bound)
         if self.formats.fraction > 12:
             raise refuse("formats.fraction", self.formats.fraction, f"must be 0..12 (scheme {self.scheme})")
-        if self.update.max_pulses != 1:
-            raise refuse("update.max_pulses", self.update.max_pulses, f"must be 1 (scheme {self.scheme}: a hit clears)")
-        if self.remainder != "clear":  # the whole dW goes into the target: what was kept would count twice
-            raise refuse("update.remainder", self.remainder, f"must be clear (scheme {self.scheme}: target W + dW)")
+
+    def _check_hybrid(self) -> None:
+        """Rules of designs with hybrid weights."""
+        self._check_stream()
+        told = f"(scheme {self.scheme})"
+        if self.array.pair != "set-only":
+            raise refuse("array.pair", self.array.pair, f"must be set-only: carries are SET pulses {told}")
+        if self.ledger:
+            raise refuse("ledger", True, f"must be false: a machine does not see which cells failed {told}")
+        if self.verify.amplitude != "common":
+            raise refuse("verify.amplitude", self.verify.amplitude, f"must be common {told}")
+        if self.hybrid.saturation >= 1 << self.formats.adc:
+            bound = f"must be 0..{(1 << self.formats.adc) - 1} (formats.adc)"
+            raise refuse("hybrid.saturation", self.hybrid.saturation, bound)
+        self._check_levels("window")
+
+    def _check_levels(self, *names: str) -> None:
+        """Rules of the registers of write-verify that every design with it has, and of the levels `names`."""
         self.verify.check_ramps()
         limit = (1 << (self.formats.adc + self.formats.fraction)) - 1
-        if self.converters.dac_noise:
-            raise refuse("converters.dac_noise", self.converters.dac_noise, "must be 0.0 with one-sided pairs")
-        for name in ("range", "base", "window", "form_level"):
+        for name in names:
             value = getattr(self.verify, name)
             if value > limit:
                 low = int(name == "range")
                 raise refuse(f"verify.{name}", value, f"must be {low}..{limit} (formats.adc and formats.fraction)")
+        if self.verify.set_margin > limit:
+            raise refuse("verify.set_margin", self.verify.set_margin, f"must be at most {limit} (formats)")
+
+    def _check_verify(self) -> None:
+        """Rules of designs that program by write-verify."""
+        self._check_stream()
+        if self.update.max_pulses != 1:
+            raise refuse("update.max_pulses", self.update.max_pulses, f"must be 1 (scheme {self.scheme}: a hit clears)")
+        if self.remainder != "clear":  # the whole dW goes into the target: what was kept would count twice
+            raise refuse("update.remainder", self.remainder, f"must be clear (scheme {self.scheme}: target W + dW)")
+        if self.converters.dac_noise:
+            raise refuse("converters.dac_noise", self.converters.dac_noise, "must be 0.0 with one-sided pairs")
+        self._check_levels("range", "base", "window", "form_level")
+        limit = (1 << (self.formats.adc + self.formats.fraction)) - 1
         if self.verify.base + self.verify.range > limit:
             bound = f"must be at most {limit - self.verify.base}, so that targets are codes of the ADC (verify.base)"
             raise refuse("verify.range", self.verify.range, bound)
-        if self.verify.set_margin > limit:
-            raise refuse("verify.set_margin", self.verify.set_margin, f"must be at most {limit} (formats)")
         if self.verify.form_width > self.pulse.width_limit:
             bound = f"must be 1..{self.pulse.width_limit} (pulse.width_limit)"
             raise refuse("verify.form_width", self.verify.form_width, bound)
@@ -290,6 +321,11 @@ class Design(Section):
     def verified(self) -> bool:
         """Whether weights have a digital copy, and are programmed to it by write-verify."""
         return self.row.programming == "verify"
+
+    @property
+    def carried(self) -> bool:
+        """Whether weights are hybrid: a short accumulator L whose carries are SET pulses on multi-level pairs."""
+        return self.row.programming == "carry"
 
     @property
     def column_amplitudes(self) -> bool:
@@ -344,5 +380,5 @@ class Design(Section):
         return self.formats.fraction + self.update.rate_log2
 
 
-HARDWARE_SECTIONS = ("array", "formats", "update", "pulse", "bus", "random", "train", "transfer", "verify")
+HARDWARE_SECTIONS = ("array", "formats", "update", "pulse", "bus", "random", "train", "transfer", "verify", "hybrid")
 """Sections that hardware depends on; the others describe the analog model alone."""

@@ -1,6 +1,7 @@
-"""Section of parameters for hybrid weights: the accumulator L in binary devices, and the refresh of multi-level pairs.
+"""Section of a design for hybrid weights: the accumulator L in binary devices, and the refresh of multi-level pairs.
 
-A section of its own: no scheme names it yet, and no design file holds it.
+Designs of other schemes carry it too, unused.  What becomes of a remainder is `update.remainder`, the most carries of a
+visit `update.max_pulses`, and how a refresh programs pairs is `verify`.
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from crosstrain_model.design import Design
-from crosstrain_model.random_streams import OTHER_BITS
 from crosstrain_model.section import Section, choice, flag, integer, refuse
 
 
@@ -26,8 +25,6 @@ class Hybrid(Section):
     """b_L: bits of L, sign included (reconstructed)."""
     code: str = choice("twos-complement", "twos-complement", "gray")
     """How cells hold L: two's complement, or its Gray code, in which neighbours differ in one cell."""
-    remainder: str = choice("keep", "keep", "clear")
-    """After a carry: L keeps what is beyond it, or is cleared."""
     cells: str = choice("binary", "binary", "sram")
     """Where L is: in binary devices behind the array port, or in a memory of the controller."""
     read_back: bool = flag(False)
@@ -43,15 +40,6 @@ class Hybrid(Section):
         """S = 2^(bits - 1): what a carry is worth in L."""
         return 1 << (self.bits - 1)
 
-    def check_design(self, design: Design) -> None:
-        """Rules between these fields and the design whose tile they are of; raises UserError."""
-        if design.array.pair != "set-only":
-            raise refuse("array.pair", design.array.pair, "must be set-only: carries are SET pulses")
-        if design.formats.fraction > OTHER_BITS:
-            bound = f"must be 0..{OTHER_BITS}: the bits of a draw that rounds"
-            raise refuse("formats.fraction", design.formats.fraction, bound)
-        if self.saturation >= 1 << design.formats.adc:
-            bound = f"must be 0..{(1 << design.formats.adc) - 1} (formats.adc)"
-            raise refuse("hybrid.saturation", self.saturation, bound)
+    def check(self) -> None:
         if self.read_back and self.cells == "sram":
             raise refuse("hybrid.read_back", True, "must be false where L is in SRAM (hybrid.cells)")

@@ -50,10 +50,10 @@ crosstrain: mine.toml: array.lane = 3: unknown key; nearest is array.lanes
 
 Times are in clock cycles and widths in bits; the width of a signed number includes its sign. Integers must be written
 as integers; a real may be written as either. Fields marked *register* are run-time registers of the generated
-controller, and the file gives their value after reset. `device`, `gradient_device`, `rram` and `converters` describe
-the analog model alone: changing them never changes the Verilog. `random`, `train` and `transfer` matter to schemes with
-in-memory gradients, `update` to schemes with digital accumulators, `verify` to those that write and verify. What a
-scheme does not use may stand in its file, and changes nothing but the hash of the design.
+controller, and the file gives their value after reset. `device`, `gradient_device`, `rram`, `pcm`, `binary_pcm` and
+`converters` describe the analog model alone: changing them never changes the Verilog. `random`, `train` and `transfer`
+matter to schemes with in-memory gradients, `update` to schemes with digital accumulators, `verify` to `wu` and `hic`,
+`hybrid` to `hic`. What a scheme does not use may stand in its file, and changes nothing but the hash of the design.
 
 Defaults of `formats`, `update` and `converters` are those of `mp`. A design of another scheme begins with a preset of
 that scheme, `crosstrain presets agad-64 > mine.toml`: with 12 bits of fraction in 16 bits of accumulator H would hold 8

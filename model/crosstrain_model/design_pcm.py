@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from crosstrain_model.section import Section, real, refuse
+from crosstrain_model.section import Section, integer, real, refuse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,8 @@ class Pcm(Section):
     """Mean conductance after a RESET pulse (assumed)."""
     reset_noise: float = real(0.002, 0.0, 0.5)
     """Its standard deviation (assumed)."""
+    batch_ns: int = integer(10**6, 0, 10**15)
+    """Time from one batch of training to the next [ns], which drift and the noise of reads follow (assumed: 1 ms)."""
 
 
 IDEAL = Pcm(
@@ -50,13 +52,13 @@ class BinaryPcm(Section):
 
     PATH: ClassVar[str] = "binary_pcm"
 
-    set_level: float = real(0.8, 0.0, 1.0)
+    set_level: float = real(0.8, 0.1, 1.0)
     """Mean conductance of a 1."""
-    reset_level: float = real(0.02, 0.0, 1.0)
+    reset_level: float = real(0.02, 0.0, 0.9)
     """Mean conductance of a 0."""
     level_noise: float = real(0.04, 0.0, 0.5)
     """Standard deviation of a written 1 about its level; that of a 0 is in proportion."""
-    threshold: float = real(0.1, 0.0, 1.0)
+    read_level: float = real(0.1, 0.001, 0.999)
     """A read gives 1 where the conductance is greater."""
     error_set: float = real(0.0, 0.0, 1.0)
     """Part of the SET pulses that leave a device as it was."""
@@ -72,9 +74,9 @@ class BinaryPcm(Section):
     """Scale of the drift exponent, as of `pcm`."""
 
     def check(self) -> None:
-        if not self.reset_level < self.threshold < self.set_level:
+        if not self.reset_level < self.read_level < self.set_level:
             bound = f"must be between {self.reset_level} (reset_level) and {self.set_level} (set_level)"
-            raise refuse("binary_pcm.threshold", self.threshold, bound)
+            raise refuse("binary_pcm.read_level", self.read_level, bound)
         if self.stuck_low + self.stuck_high > 1.0:
             bound = f"must be at most {1.0 - self.stuck_low} (1 - binary_pcm.stuck_low)"
             raise refuse("binary_pcm.stuck_high", self.stuck_high, bound)

@@ -103,7 +103,8 @@ def frame_ops(design: Design) -> tuple[FrameOp, ...]:
     """The frames that a design knows."""
     reads = (FrameOp.FORWARD, *(() if design.verified else (FrameOp.BACKWARD,)), FrameOp.READ_ROW)
     if design.streamed:
-        return (FrameOp.UPDATE, FrameOp.SPARSE, FrameOp.PROGRAM, *reads, FrameOp.FORM)
+        formed = (FrameOp.FORM,) if design.verified else ()
+        return (FrameOp.UPDATE, FrameOp.SPARSE, FrameOp.PROGRAM, *reads, *formed)
     return (FrameOp.UPDATE_X, FrameOp.UPDATE_D, *(() if design.pulsed else (FrameOp.PROGRAM,)), *reads)
 
 

@@ -61,13 +61,13 @@ class Visit:
     """What the clamp took."""
 
 
-def add(hybrid: Hybrid, l_before: npt.ArrayLike, q: npt.ArrayLike, *, max_pulses: int) -> Visit:
+def add(design: Design, l_before: npt.ArrayLike, q: npt.ArrayLike) -> Visit:
     """The step `add` for L and q of one shape."""
-    scale = hybrid.scale
+    bits, scale = design.hybrid.bits, design.hybrid.scale
     total = np.asarray(l_before, np.int64) + np.asarray(q, np.int64)
-    p = np.sign(total) * np.minimum(np.abs(total) >> (hybrid.bits - 1), max_pulses)
+    p = np.sign(total) * np.minimum(np.abs(total) >> (bits - 1), design.update.max_pulses)
     rest = total - p * scale
-    cleared = np.where((p != 0) & (hybrid.remainder == "clear"), rest, 0)
+    cleared = np.where((p != 0) & (design.remainder == "clear"), rest, 0)
     kept = rest - cleared
     after = np.clip(kept, -scale, scale - 1)
     return Visit(after=after, carries=p, cleared=cleared, clipped=kept - after)

@@ -12,18 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.design import Design
-from crosstrain_model.design_hybrid import Hybrid
 from crosstrain_model.hybrid import Int64, Masks, decode, encode, visited_groups
 from crosstrain_model.hybrid_memory import Memory, SramMemory
 from crosstrain_model.pulse import RESET, SET
 from crosstrain_model.write_verify import Row
 
 
-def make(design: Design, hybrid: Hybrid, *, count_cells: bool = False) -> Memory:
+def make(design: Design, *, count_cells: bool = False) -> Memory:
     """The memory that `hybrid.cells` names; count_cells: also one in SRAM counts what binary devices would wear."""
-    if hybrid.cells == "binary":
-        return CellMemory(design, hybrid)
-    return SramMemory(design, hybrid, count_cells=count_cells)
+    if design.hybrid.cells == "binary":
+        return CellMemory(design)
+    return SramMemory(design, count_cells=count_cells)
 
 
 class CellMemory(SramMemory):
@@ -32,8 +31,8 @@ class CellMemory(SramMemory):
     held : what was last written or loaded; the devices hold it while none fails
     """
 
-    def __init__(self, design: Design, hybrid: Hybrid):
-        super().__init__(design, hybrid, count_cells=True)
+    def __init__(self, design: Design):
+        super().__init__(design, count_cells=True)
 
     def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
         assert array is not None

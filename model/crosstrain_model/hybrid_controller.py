@@ -32,13 +32,13 @@ import numpy.typing as npt
 
 from crosstrain_model import state_checks
 from crosstrain_model.design import Design
-from crosstrain_model.design_hybrid import Hybrid
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.hybrid import Int64, Masks, round_changes, visited_groups
 from crosstrain_model.hybrid_cells import make
 from crosstrain_model.pulse import row_commands
 from crosstrain_model.random_streams import Stream, restored_words
 from crosstrain_model.refresh import Refreshed, RefreshQueue, refresh_row
+from crosstrain_model.registers import find, register_table
 from crosstrain_model.update_stream import check_changes
 from crosstrain_model.write_verify import COUNTERS as VERIFY_COUNTERS
 from crosstrain_model.write_verify import Row, VerifySettings, WriteVerify
@@ -59,23 +59,39 @@ class Carry:
 
 
 class HybridController:
-    """One tile's digital half; `make(design, hybrid)` of `hybrid_cells` holds its L.
+    """One tile's digital half; `hybrid_cells.make` makes what holds its L.
 
-    design : `array.pair` is "set-only"; `verify` and `pulse` have the reset values of its registers
+    design : of a scheme with hybrid weights; it has the reset values of the registers
     waiting : carries that are not done yet, oldest first
     count_cells : also an L in SRAM counts the pulses that binary devices would have been given
     """
 
-    def __init__(self, design: Design, hybrid: Hybrid, *, tile: int = 0, count_cells: bool = False):
-        self.design, self.hybrid = design, hybrid
-        self.memory = make(design, hybrid, count_cells=count_cells)
+    def __init__(self, design: Design, *, tile: int = 0, count_cells: bool = False):
+        self.design, self.hybrid = design, design.hybrid
+        self.memory = make(design, count_cells=count_cells)
         self.rounding = Stream(design, "rounding", tile)
         self.verify = WriteVerify(design)
         self.refresh = RefreshQueue(design.array.rows)
-        self.refresh_every, self.saturation = hybrid.refresh_every, hybrid.saturation
+        self.refresh_every, self.saturation = self.hybrid.refresh_every, self.hybrid.saturation
         self.waiting: collections.deque[Carry] = collections.deque()
         self.counts = dict.fromkeys(COUNTERS, 0)
         self._refreshed_last = False
+        self._table = register_table(design)
+
+    def configure(self, **registers: int) -> None:
+        """Write registers by their names in lower case.
+
+        Raises ValueError for what a register would refuse, KeyError for one that is not there.
+        """
+        for name, value in registers.items():
+            register = find(self._table, name.upper())
+            if not register.minimum <= value <= register.maximum:
+                raise ValueError(f"HybridController.{name} = {value}: must be {register.minimum}..{register.maximum}")
+        self.refresh_every = registers.get("refresh_every", self.refresh_every)
+        self.saturation = registers.get("saturation", self.saturation)
+        fields = {field.name for field in dataclasses.fields(VerifySettings)}
+        own = {name: value for name, value in registers.items() if name in fields}
+        self.verify.settings = dataclasses.replace(self.verify.settings, **own)
 
     # ---- frames ----
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from crosstrain_model import state_checks
 from crosstrain_model.design import Design
-from crosstrain_model.design_hybrid import Hybrid
 from crosstrain_model.hybrid import Int64, Masks, Visit, add, encode, visited_groups
+from crosstrain_model.section import refuse
 from crosstrain_model.write_verify import Row
 
 COUNTERS = ("reads", "set_commands", "reset_commands", "read_backs", "failed", "dropped")
@@ -57,14 +57,15 @@ class SramMemory:
         count_cells; of CellMemory those that were asked for
     """
 
-    def __init__(self, design: Design, hybrid: Hybrid, *, count_cells: bool = False):
-        hybrid.check_design(design)
-        self.design, self.hybrid = design, hybrid
+    def __init__(self, design: Design, *, count_cells: bool = False):
+        if not design.carried:
+            raise refuse("scheme", design.scheme, "must be one with hybrid weights: hic")
+        self.design, self.hybrid = design, design.hybrid
         shape = (design.array.rows, design.array.columns)
         self.held: Int64 = np.zeros(shape, np.int64)
         self.ledger: dict[str, Int64] = {name: np.zeros(shape, np.int64) for name in LEDGER}
         self.counts = dict.fromkeys(COUNTERS, 0)
-        cells = (*shape, hybrid.bits) if count_cells else (0, 0, 0)
+        cells = (*shape, self.hybrid.bits) if count_cells else (0, 0, 0)
         self.sets: Int64 = np.zeros(cells, np.int64)
         self.resets: Int64 = np.zeros(cells, np.int64)
 
@@ -87,7 +88,7 @@ class SramMemory:
 
     def add(self, where: Any, before: Int64, q: Int64) -> Visit:
         """The step `add` for the cells `where` (an index), in which `before` was read, and its ledger."""
-        visit = add(self.hybrid, before, q, max_pulses=self.design.update.max_pulses)
+        visit = add(self.design, before, q)
         parts = {
             "inputs": q,
             "disturbed": before - self.held[where],

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crosstrain_model import __version__, registers_gradient, registers_verify
+from crosstrain_model import __version__, registers_gradient, registers_hybrid, registers_verify
+from crosstrain_model.cost import weight_cells
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.register import Field, Register
@@ -36,8 +37,12 @@ def register_table(design: Design) -> tuple[Register, ...]:
     parts = [identity(design), operation(design), settings(design), statistics(design), windows(design), totals(design)]
     if design.pulsed:
         parts.append(registers_gradient.registers(design))
-    if design.verified:
+    if design.carried:
+        parts.append(registers_hybrid.streams())
+    if design.verified or design.carried:
         parts.append(registers_verify.registers(design))
+    if design.carried:
+        parts.append(registers_hybrid.registers(design))
     table = tuple(register for part in parts for register in part)
     offsets = [register.offset for register in table]
     assert offsets == sorted(set(offsets)), "offsets must ascend"
@@ -125,10 +130,15 @@ HALF = "An x frame has come and its d frame has not."
 
 def operation(design: Design) -> Iterator[Register]:
     """What is going on, and what to do about it."""
-    events = EVENTS if not design.pulsed else registers_gradient.events(EVENTS)
-    if design.verified:
+    events: tuple[Field, ...] = EVENTS
+    words = WORDS
+    if design.pulsed:
+        events, words = registers_gradient.events(EVENTS), registers_gradient.words(design)
+    elif design.verified:
         events = registers_verify.events(EVENTS)
-    ends, cleared, busy, running = registers_gradient.words(design) if design.pulsed else WORDS
+    elif design.carried:
+        events, words = registers_hybrid.events(EVENTS), registers_hybrid.words()
+    ends, cleared, busy, running = words
     given, half = registers_verify.WORDS if design.streamed else ("vector", HALF)
     yield Register(
         name="CONTROL", offset=0x020, kind="control",
@@ -214,7 +224,7 @@ EVENTS = (
 
 def settings(design: Design) -> Iterator[Register]:
     """What a laboratory tunes; reset values are the design's."""
-    if design.row.source != "none":
+    if design.row.source != "none" and not design.carried:  # a carry is worth 2^(hybrid.bits - 1)
         yield _threshold(design)
     if design.row.source == "outer-product":
         yield Register(
@@ -285,8 +295,9 @@ COUNTERS = {
 
 def counters(design: Design) -> list[str]:
     """Names of all counters of a design."""
-    if design.verified:
-        return [*COUNTERS, *registers_verify.COUNTERS]
+    if design.verified or design.carried:
+        hybrid = registers_hybrid.counters(design) if design.carried else ()
+        return [*COUNTERS, *registers_verify.counters(design), *hybrid]
     if not design.pulsed:
         return list(COUNTERS)
     own = registers_gradient.counters(design)
@@ -309,9 +320,9 @@ def statistics(design: Design) -> Iterator[Register]:
 
 def windows(design: Design) -> Iterator[Register]:
     """The state that a checkpoint needs, besides the settings."""
-    if not design.pulsed:
+    if not design.pulsed and not design.carried:
         yield from _pass_state(design, "Frames of changes" if design.streamed else "Vectors")
-    if design.row.source != "none":
+    if weight_cells(design):
         yield from _memory_window(design)
 
 
@@ -336,11 +347,11 @@ def _pass_state(design: Design, counted: str) -> Iterator[Register]:
 def _memory_window(design: Design) -> Iterator[Register]:
     """Accumulators, cell by cell."""
     array, width = design.array, design.formats.accumulator
-    touches = "" if design.pulsed else "  A write sets all touched bits."
+    touches = "" if design.pulsed or design.carried else "  A write sets all touched bits."
     shown = "The accumulator"
     if design.transfers:
         width = registers_gradient.cell_bits(design)
-    if design.verified:
+    if design.verified or design.carried:
         width = registers_verify.cell_bits(design)
         shown, touches = "The cell of the memory in MEM_SELECT", touches.replace("A write", "A write of dW")
     yield Register(

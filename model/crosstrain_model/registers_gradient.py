@@ -156,6 +156,14 @@ def _windows(design: Design) -> Iterator[Register]:
             name=f"{name}_EXPONENT", offset=offset + 4, kind="window", width=EXPONENT_BITS, signed=True,
             doc="Its exponent: the mean is mantissa * 2^exponent.",
         )
+    yield from stream_window()
+    if not design.transfers:
+        return
+    yield from _sweep_windows(design)
+
+
+def stream_window() -> Iterator[Register]:
+    """The states of all random streams, word by word."""
     last = STREAM_WORDS * len(STREAMS) - 1
     yield Register(
         name="STREAM_INDEX", offset=0x1D0, kind="window", width=last.bit_length(), high=last,
@@ -168,8 +176,10 @@ def _windows(design: Design) -> Iterator[Register]:
         doc="State of a random stream: a seed is written here.  A state of all zeros becomes 1.  Words that a "
         "stream does not have read 0 and are not kept.",
     )
-    if not design.transfers:
-        return
+
+
+def _sweep_windows(design: Design) -> Iterator[Register]:
+    """Where the transfers stand."""
     yield Register(
         name="SINCE_TRANSFER", offset=0x1D8, kind="window", width=16, doc="Vectors since the last transfer.",
     )

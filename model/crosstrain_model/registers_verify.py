@@ -1,6 +1,7 @@
 """Registers of write-verify: its settings, its counters, and the choice of memory behind MEM_DATA.
 
 Part of the table of `registers.py`.  Conductances and weights are in accumulator units, as in `design_verify.py`.
+Hybrid weights, whose refresh programs by write-verify, have those registers that mean something there.
 """
 
 from __future__ import annotations
@@ -8,12 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from crosstrain_model.cost import weight_cells
 from crosstrain_model.design import Design
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.register import Field, Register
-
-MEMORIES = ("dW", "W", "plus", "minus")
-"""Memories, in the numbering of MEM_SELECT: accumulators, the digital copy, pulse counts of plus and minus devices."""
 
 COUNTERS = {
     "ROWS": "Rows that were programmed or formed.",
@@ -37,8 +36,13 @@ WORDS = ("frame of changes", "Always 0: changes come in one frame.")
 
 
 def cell_bits(design: Design) -> int:
-    """Bits of a cell as MEM_DATA shows it, signed: wide enough for dW, W and the counts of pulses."""
-    return max(design.formats.accumulator, design.copy_bits, design.verify.cell_bits + 1)
+    """Bits of a cell as MEM_DATA shows it, signed: wide enough for dW or L, W and the counts of pulses."""
+    return max(bits + (name in ("plus", "minus")) for name, bits in weight_cells(design).items())
+
+
+def counters(design: Design) -> tuple[str, ...]:
+    """Names of these counters that a design has."""
+    return tuple(name for name in COUNTERS if design.verified or name != "CLAMPED")
 
 
 def events(common: tuple[Field, ...]) -> tuple[Field, ...]:
@@ -52,15 +56,19 @@ def events(common: tuple[Field, ...]) -> tuple[Field, ...]:
 
 def registers(design: Design) -> Iterator[Register]:
     """All of them, by ascending offset."""
-    yield Register(
-        name="MEM_SELECT", offset=0x1F0, kind="window", width=2, high=3 if design.verify.cell_bits else 1,
-        doc="Memory that MEM_DATA shows: "
-        + ", ".join(f"{number} {name}" for number, name in enumerate(MEMORIES[: 4 if design.verify.cell_bits else 2]))
-        + "; plus and minus: pulses of those devices.",
-    )
+    memories = tuple(weight_cells(design))
+    if len(memories) > 1:
+        yield Register(
+            name="MEM_SELECT", offset=0x1F0, kind="window", width=2, high=len(memories) - 1,
+            doc="Memory that MEM_DATA shows: "
+            + ", ".join(f"{number} {name}" for number, name in enumerate(memories))
+            + "; plus and minus: pulses of those devices.",
+        )
     yield from _settings(design)
-    for place, (name, doc) in enumerate(COUNTERS.items()):
-        yield Register(name=name, offset=0x280 + 4 * place, kind="status", doc=doc + "  Modulo 2^32.")
+    for place, name in enumerate(counters(design)):
+        yield Register(
+            name=name, offset=0x280 + 4 * place, kind="status", doc=COUNTERS[name] + "  Modulo 2^32.",
+        )
 
 
 def _settings(design: Design) -> Iterator[Register]:
@@ -72,6 +80,8 @@ def _settings(design: Design) -> Iterator[Register]:
         "WINDOW": (verify.window, "A device passes within target +- this"),
     }
     for place, (name, (reset, doc)) in enumerate(levels.items()):
+        if not design.verified and name != "WINDOW":
+            continue
         yield Register(
             name=name, offset=0x200 + 4 * place, kind="setting", width=unsigned, reset=reset,
             low=1 if name == "RANGE" else 0, doc=f"{doc} [accumulator units].",
@@ -90,13 +100,20 @@ def _settings(design: Design) -> Iterator[Register]:
         name="CYCLES", offset=0x22C, kind="setting", width=8, low=1, reset=verify.cycles,
         doc="SET/RESET cycles before a device is given up.",
     )
+    if design.verified:
+        yield from _forming(design)
+
+
+def _forming(design: Design) -> Iterator[Register]:
+    """Forming of new devices."""
+    verify = design.verify
     yield from _ramp(0x230, "form", verify)
     yield Register(
         name="FORM_WIDTH", offset=0x23C, kind="setting", width=28, low=1, high=design.pulse.width_limit,
         reset=verify.form_width, doc="Width of a forming pulse [cycles].  The bound is fixed in hardware.",
     )
     yield Register(
-        name="FORM_LEVEL", offset=0x240, kind="setting", width=unsigned, reset=verify.form_level,
+        name="FORM_LEVEL", offset=0x240, kind="setting", width=design.copy_bits - 1, reset=verify.form_level,
         doc="A device is formed once it conducts so much [accumulator units].",
     )
 

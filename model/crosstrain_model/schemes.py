@@ -28,10 +28,11 @@ class Scheme:
     """After a hit: "keep" the remainder or "clear" it (`update.remainder`)."""
     programming: str
     """How a hit becomes conductance: "blind" (pulses without verify), "verify" (to the target W + dW, by incremental
-    pulses with reads between), or "none"."""
+    pulses with reads between), "carry" (hybrid weights: what overflows a short accumulator L is blind SET pulses, and
+    pairs that they have filled are programmed anew by write-verify), or "none"."""
     schedule: str
-    """When rows are programmed: "pass" (all rows, after a batch or every k vectors), "sweep" (one row every n_s
-    vectors), or "none"."""
+    """When rows are programmed: "pass" (all rows, after a batch or every k vectors), "visit" (where a visit carries),
+    "sweep" (one row every n_s vectors), or "none"."""
     paper: str
     """Where the scheme was published."""
 
@@ -52,6 +53,12 @@ SCHEMES = MappingProxyType(
             programming="verify",
             schedule="pass",
             paper="Wu et al. 2023, mixed-precision training of bulk-switching RRAM",
+        ),
+        "hic": Scheme(
+            source="stream",
+            programming="carry",
+            schedule="visit",
+            paper="Joshi, He, Seo, Rajendran 2021, arXiv:2102.05271",
         ),
         "sgd": Scheme(
             source="none",

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crosstrain.design_check import check_design
+from crosstrain.design_check import check_design, check_verilog
 from crosstrain.options import add_command
 from crosstrain_model.errors import UserError
 
@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run the benches; a line for each, then the first divergences of those that failed."""
     from crosstrain_cosim import regression, selection
 
+    check_verilog(args)
     simulator = args.simulator or regression.default_simulator(args.design)
     _choose("--simulator", simulator, regression.CHOICES)
     if args.only is not None:

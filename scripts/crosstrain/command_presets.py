@@ -63,7 +63,7 @@ def cost(design: Design) -> dict[str, Any]:
         "columns": array.columns,
         "lanes": array.lanes,
         "x": formats.x,
-        "d": None if design.streamed else formats.d,
+        "d": None if design.verified else formats.d,
         "adc": formats.adc,
         "accumulator": formats.accumulator if cells else None,
         "cells": cells,

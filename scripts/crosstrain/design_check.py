@@ -8,6 +8,12 @@ from crosstrain_model.errors import UserError
 from crosstrain_model.section import one_line
 
 
+def check_verilog(args: argparse.Namespace) -> None:
+    """Refuse a design whose scheme has no hardware."""
+    if args.design.carried:
+        raise UserError(f"{one_line(args.source)}: scheme {args.design.scheme} has no Verilog yet: the model alone")
+
+
 def check_design(args: argparse.Namespace) -> None:
     """Refuse a design with pulse trains whose random streams are not good enough for them; a second or two."""
     if not args.design.pulsed:

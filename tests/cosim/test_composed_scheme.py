@@ -29,6 +29,7 @@ def source(tmp_path_factory):
     path.write_text(re.search(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)[1])
     return path
 NEEDS = {
+    "hic": ("array.pair=set-only", "formats.adc=9"),
     "wu": ("array.pair=one-sided", "array.read=bit-serial", "update.max_pulses=1", "update.remainder=clear"),
 }
 """What the presets of other schemes must change to become one."""

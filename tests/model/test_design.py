@@ -29,6 +29,9 @@ ROOM = {
     "pulse.width_reset": {"width_limit": 2**28 - 1, "timeout": 2**32 - 1},
     "pulse.width_limit": {"width_set": 1, "width_reset": 1},
     "pulse.timeout": {"guard": 0},
+    "binary_pcm.set_level": {"reset_level": 0.0, "read_level": 0.05},
+    "binary_pcm.reset_level": {"read_level": 0.95, "set_level": 1.0},
+    "binary_pcm.read_level": {"reset_level": 0.0, "set_level": 1.0},
 }
 """What else must be said for a field to reach its bounds, given the rules between fields."""
 
@@ -84,7 +87,7 @@ def test_wrong_kinds_are_refused(section, name, value):
             "pulse.timeout = 23: must be more than 23, the longest pulse (pulse.width_*) and pulse.guard",
         ),
         (Device, {"kind": ""}, 'device.kind = "": must be one of ideal, constant-step, linear-step, soft-bounds'),
-        (Design, {"scheme": True}, "scheme = true: must be one of mp, wu, sgd, ttv2, c-ttv2, agad"),
+        (Design, {"scheme": True}, "scheme = true: must be one of mp, wu, hic, sgd, ttv2, c-ttv2, agad"),
         (Design, {"array": 8}, "array = 8: must be of class Array"),
         (Design, {"name": "module"}, 'name = "module": must not be a keyword of Verilog'),
         (

@@ -24,6 +24,8 @@ from crosstrain_model.design_file import (
     section_types,
 )
 from crosstrain_model.design_gradient import Train, Transfer
+from crosstrain_model.design_hybrid import Hybrid
+from crosstrain_model.design_pcm import BinaryPcm
 from crosstrain_model.schemes import SCHEMES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "design-file.md"
@@ -67,7 +69,7 @@ def designs(draw) -> Design:
     powers = st.integers(0, accumulator - 2).map(lambda power: 2**power)
     codes = [codes for codes in range(1, 65) if codes % lanes == 0 or lanes % codes == 0]
     limit = draw(st.integers(1, 2**28 - 1))
-    scheme = draw(st.sampled_from(sorted(set(SCHEMES) - {"wu"})))
+    scheme = draw(st.sampled_from(sorted(set(SCHEMES) - {"wu", "hic"})))
     pulsed = scheme != "mp"
     reference = draw(st.sampled_from(["scheme", "none", "static", "dynamic", "both"]))
     subtracted = SCHEMES[scheme].reference if reference == "scheme" else reference
@@ -100,8 +102,13 @@ def designs(draw) -> Design:
         ),
         **{
             name: sections(section_types()[name])
-            for name in ("random", "device", "gradient_device", "converters", "verify", "rram")
+            for name in ("random", "device", "gradient_device", "converters", "verify", "rram", "pcm")
         },
+        "hybrid": sections(Hybrid, read_back=st.just(False)),
+        "binary_pcm": sections(BinaryPcm, **{
+            name: st.just(getattr(BinaryPcm(), name))
+            for name in ("set_level", "reset_level", "read_level", "stuck_low", "stuck_high")
+        }),
     }
     return draw(sections(Design, **parts))
 
@@ -166,6 +173,10 @@ def test_every_field_counts_in_the_hash_and_the_right_ones_in_the_hardware_hash(
         "zero": "symmetry",
         "preset": "hfo2",
         "amplitude": "column",
+        "code": "gray",
+        "cells": "sram",
+        "read_back": True,
+        "reset_level": 0.05,
     }
     hashes = {design_hash(plain)}
     for path in field_paths():
@@ -221,7 +232,9 @@ def test_hashes_do_not_depend_on_the_process():
 def test_presets():
     schemes = ("agad", "c-ttv2", "mp", "sgd", "ttv2")
     square = [f"{scheme}-{size}" for scheme in schemes for size in (8, 64, 512)]
-    assert preset_names() == [*square, "wu-8", "wu-64", "wu-256x64"]
+    hybrid = ["hic-8", "hic-64", "hic-256"]
+    place = square.index("mp-8")
+    assert preset_names() == [*square[:place], *hybrid, *square[place:], "wu-8", "wu-64", "wu-256x64"]
     for name in square:
         design = load_design(name)
         scheme, _, size = name.rpartition("-")

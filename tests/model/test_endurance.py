@@ -34,8 +34,11 @@ def test_no_device_is_refused():
 
 
 def test_a_tile_bit_by_bit():
-    design = Design(array=Array(rows=16, columns=8, pair="set-only"), formats=Formats(fraction=8))
-    controller = HybridController(design, Hybrid(cells="sram", bits=5), count_cells=True)
+    design = Design(
+        scheme="hic", array=Array(rows=16, columns=8, pair="set-only"), formats=Formats(fraction=8),
+        hybrid=Hybrid(cells="sram", bits=5),
+    )  # fmt: skip
+    controller = HybridController(design, count_cells=True)
     rng = np.random.default_rng(3)
     for _ in range(50):
         controller.update(rng.integers(-500, 501, (16, 8)))

@@ -1,15 +1,21 @@
 """The rule of a visit to L beside plain integers: rounding, carry, codes, and what of it wears which cell."""
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crosstrain_model.design import Array, Design, Formats, Update
+from crosstrain_model.design_file import load_design
 from crosstrain_model.design_gradient import Random
 from crosstrain_model.design_hybrid import Hybrid
+from crosstrain_model.design_verify import Verify
 from crosstrain_model.errors import UserError
 from crosstrain_model.hybrid import add, decode, encode, round_changes, visited_groups
+from crosstrain_model.hybrid_memory import SramMemory
 from crosstrain_model.random_streams import Stream, permuted
 
 BITS = [4, 5, 7, 12]
@@ -17,9 +23,18 @@ BITS = [4, 5, 7, 12]
 
 def tile(rows=13, columns=7, lanes=3, fraction=8, pulses=3, random=None, pair="set-only"):
     return Design(
-        name="sample", array=Array(rows=rows, columns=columns, lanes=lanes, pair=pair),
+        name="sample", scheme="hic", array=Array(rows=rows, columns=columns, lanes=lanes, pair=pair),
         formats=Formats(fraction=fraction), update=Update(max_pulses=pulses), random=random or Random(),
+        verify=Verify(window=0, set_margin=0),
     )  # fmt: skip
+
+
+def of(hybrid, design=None, remainder="keep"):
+    """A design with this section."""
+    design = design or tile()
+    return dataclasses.replace(
+        design, hybrid=hybrid, update=dataclasses.replace(design.update, remainder=remainder)
+    )
 
 
 # --- add and carry ----------------------------------------------------------------------------------------------------
@@ -49,7 +64,7 @@ def test_every_cell_by_hand(bits, remainder, most, cells):
     scale = 2 ** (bits - 1)
     cells = [(max(min(value, scale - 1), -scale), q) for value, q in cells]
     before, q = (np.array(values) for values in zip(*cells, strict=True))
-    visit = add(Hybrid(bits=bits, remainder=remainder), before, q, max_pulses=most)
+    visit = add(of(Hybrid(bits=bits), tile(pulses=most), remainder), before, q)
     found = zip(*(part.tolist() for part in (visit.after, visit.carries, visit.cleared, visit.clipped)), strict=True)
     assert list(found) == [by_hand(*cell, bits, remainder, most) for cell in cells]
     assert np.array_equal(before + q, visit.carries * scale + visit.cleared + visit.clipped + visit.after)
@@ -71,7 +86,7 @@ def test_corners_of_the_carry():
         (-7, -27): (-8, -3),
     }
     for (before, q), wanted in table.items():
-        visit = add(Hybrid(bits=4), before, q, max_pulses=3)
+        visit = add(of(Hybrid(bits=4)), before, q)
         assert (int(visit.after), int(visit.carries)) == wanted, (before, q)
 
 
@@ -103,7 +118,7 @@ def test_gray_code_of_small_numbers():
 # --- rounding ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fraction", [0, 1, 8, 16])
+@pytest.mark.parametrize("fraction", [0, 1, 8, 12])
 @pytest.mark.parametrize("random", [Random(), Random(generator="xoshiro128++"), Random(permute=False)])
 def test_rounding_beside_a_loop(fraction, random):
     design = tile(fraction=fraction, random=random)
@@ -150,20 +165,33 @@ def test_whole_changes_round_to_themselves():
 
 
 @pytest.mark.parametrize(
-    ("hybrid", "design", "message"),
+    ("change", "message"),
     [
-        (Hybrid(), tile(pair="push-pull"), 'array.pair = "push-pull": must be set-only'),
-        (Hybrid(), tile(fraction=17), "formats.fraction = 17: must be 0..16"),
-        (Hybrid(saturation=512), tile(), r"hybrid.saturation = 512: must be 0..511 \(formats.adc\)"),
-        (Hybrid(read_back=True, cells="sram"), tile(), "hybrid.read_back = true: must be false where L is in SRAM"),
+        ("array.pair=push-pull", 'array.pair = "push-pull": must be set-only: carries are SET pulses (scheme hic)'),
+        ("formats.fraction=13", "formats.fraction = 13: must be 0..12 (scheme hic)"),
+        ("bus.stream_codes=2", "bus.stream_codes = 2: must be 0 or 4 (array.lanes): an update has a group a beat"),
+        ("hybrid.saturation=512", "hybrid.saturation = 512: must be 0..511 (formats.adc)"),
+        ("hybrid.bits=3", "hybrid.bits = 3: must be 4..12"),
+        ("hybrid.bits=13", "hybrid.bits = 13: must be 4..12"),
+        ("verify.amplitude=column", 'verify.amplitude = "column": must be common (scheme hic)'),
+        ("verify.window=131072", "verify.window = 131072: must be 0..131071 (formats.adc and formats.fraction)"),
+        ("verify.set_stop=2047", "verify.set_stop = 2047: must be at least 2048 (verify.set_start)"),
+        ("verify.set_margin=131072", "verify.set_margin = 131072: must be at most 131071 (formats)"),
+        ("ledger=true", "ledger = true: must be false: a machine does not see which cells failed (scheme hic)"),
+        ("pcm.batch_ns=-1", "pcm.batch_ns = -1: must be 0..1000000000000000"),
+        ("binary_pcm.read_level=0.9", "binary_pcm.read_level = 0.9: must be between 0.02 (reset_level) and 0.8 (set_"),
     ],
 )
-def test_a_design_that_does_not_fit(hybrid, design, message):
-    with pytest.raises(UserError, match=message):
-        hybrid.check_design(design)
+def test_a_design_that_does_not_fit(change, message):
+    with pytest.raises(UserError, match=f"^hic-8: {re.escape(message)}"):
+        load_design("hic-8", [change])
 
 
-def test_bits_are_four_to_twelve():
-    for bits in (3, 13):
-        with pytest.raises(UserError, match=f"hybrid.bits = {bits}: must be 4..12"):
-            Hybrid(bits=bits)
+def test_no_memory_reads_back():
+    with pytest.raises(UserError, match="hybrid.read_back = true: must be false where L is in SRAM"):
+        load_design("hic-8", ["hybrid.cells=sram", "hybrid.read_back=true"])
+
+
+def test_other_schemes_have_no_hybrid_weights():
+    with pytest.raises(UserError, match='scheme = "mp": must be one with hybrid weights: hic'):
+        SramMemory(load_design("mp-8"))

@@ -1,5 +1,7 @@
 """L in binary devices: equal to L in SRAM while no cell fails, every pulse accounted for, and cells that fail."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,14 +21,22 @@ ROWS = np.arange(13)
 
 def tile(rows=13, columns=7, lanes=3):
     return Design(
-        name="sample", array=Array(rows=rows, columns=columns, lanes=lanes, pair="set-only"),
+        name="sample", scheme="hic", array=Array(rows=rows, columns=columns, lanes=lanes, pair="set-only"),
         formats=Formats(fraction=8), update=Update(max_pulses=3),
     )  # fmt: skip
 
 
-def pair(hybrid, design=None, seed=1, **device):
+def of(hybrid, design=None, remainder="keep"):
+    """A design with this section."""
     design = design or tile()
-    return CellMemory(design, hybrid), PcmBinaryArray(design, BinaryPcm(**device), bits=hybrid.bits, seed=seed)
+    return dataclasses.replace(
+        design, hybrid=hybrid, update=dataclasses.replace(design.update, remainder=remainder)
+    )
+
+
+def pair(hybrid, design=None, seed=1, remainder="keep", **device):
+    design = dataclasses.replace(of(hybrid, design, remainder), binary_pcm=BinaryPcm(**device))
+    return CellMemory(design), PcmBinaryArray(design, seed=seed)
 
 
 def some_changes(rng, hybrid, shape=(13, 7), density=0.3):
@@ -65,9 +75,9 @@ class Log:
     st.integers(0, 2**32 - 1),
 )
 def test_devices_that_do_not_fail_are_as_good_as_sram(bits, code, remainder, read_back, seed):
-    hybrid = Hybrid(bits=bits, code=code, remainder=remainder, read_back=read_back)
-    memory, array = pair(hybrid)
-    sram = SramMemory(tile(), Hybrid(bits=bits, code=code, remainder=remainder, cells="sram"), count_cells=True)
+    hybrid = Hybrid(bits=bits, code=code, read_back=read_back)
+    memory, array = pair(hybrid, remainder=remainder)
+    sram = SramMemory(of(Hybrid(bits=bits, code=code, cells="sram"), remainder=remainder), count_cells=True)
     rng = np.random.default_rng(seed)
     start = rng.integers(-hybrid.scale, hybrid.scale, (13, 7))
     for each in (memory, sram):
@@ -87,8 +97,8 @@ def test_devices_that_do_not_fail_are_as_good_as_sram(bits, code, remainder, rea
 
 
 def test_the_choice_of_the_memory():
-    assert type(make(tile(), Hybrid())) is CellMemory
-    assert type(make(tile(), Hybrid(cells="sram"))) is SramMemory
+    assert type(make(of(Hybrid()))) is CellMemory
+    assert type(make(of(Hybrid(cells="sram")))) is SramMemory
 
 
 # --- what the array is asked ------------------------------------------------------------------------------------------
@@ -241,11 +251,11 @@ def test_a_load_replaces_and_is_accounted_for():
 def test_a_checkpoint_continues_to_the_same_bits(cells):
     hybrid = Hybrid(cells=cells)
     rng = np.random.default_rng(7)
-    one, two = (make(tile(), hybrid, count_cells=True) for _ in range(2))
-    array = PcmBinaryArray(tile(), BinaryPcm(error_set=0.1), bits=7)
+    one, two = (make(of(hybrid), count_cells=True) for _ in range(2))
+    array = pair(hybrid, error_set=0.1)[1]
     one.add_rows(ROWS, some_changes(rng, hybrid), array)
     two.restore(one.state())
-    other = PcmBinaryArray(tile(), BinaryPcm(error_set=0.1), bits=7)
+    other = pair(hybrid, error_set=0.1)[1]
     other.restore(array.state())
     q = some_changes(rng, hybrid)
     assert np.array_equal(one.add_rows(ROWS, q, array), two.add_rows(ROWS, q, other))
@@ -254,6 +264,6 @@ def test_a_checkpoint_continues_to_the_same_bits(cells):
         two.restore(one.state() | {"held": np.full((13, 7), 64)})
     assert one.sets.any()
     with pytest.raises(ValueError, match="restore sets"):
-        make(tile(), Hybrid(cells="sram")).restore(one.state())
+        make(of(Hybrid(cells="sram"))).restore(one.state())
     with pytest.raises(ValueError, match="restore counts"):
         two.restore(one.state() | {"counts": np.zeros(2, int)})

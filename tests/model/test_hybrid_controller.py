@@ -1,5 +1,7 @@
 """The digital half of a hybrid tile: nothing is lost in whatever order things come; turns, checkpoints, learning."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from crosstrain_model.design import Array, Design, Formats, Update
 from crosstrain_model.design_device import Converters
 from crosstrain_model.design_hybrid import Hybrid
-from crosstrain_model.design_pcm import IDEAL, BinaryPcm, Pcm
+from crosstrain_model.design_pcm import IDEAL, Pcm
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.hybrid import visited_groups
 from crosstrain_model.hybrid_controller import Carry, HybridController
@@ -26,10 +28,17 @@ FINE = Verify(window=4 << 8, set_margin=0, set_start=2048, set_step=1, set_stop=
 
 def tile(rows=6, columns=5, lanes=2, verify=EXACT, pulses=2, fraction=8):
     return Design(
-        name="sample", array=Array(rows=rows, columns=columns, lanes=lanes, pair="set-only"), verify=verify,
-        formats=Formats(fraction=fraction, adc=9), update=Update(max_pulses=pulses),
+        name="sample", scheme="hic", array=Array(rows=rows, columns=columns, lanes=lanes, pair="set-only"),
+        formats=Formats(fraction=fraction, adc=9), update=Update(max_pulses=pulses), verify=verify,
         converters=Converters(adc_range=4.0),
     )  # fmt: skip
+
+
+def of(hybrid, design, remainder="keep"):
+    """A design with this section."""
+    return dataclasses.replace(
+        design, hybrid=hybrid, update=dataclasses.replace(design.update, remainder=remainder)
+    )
 
 
 class Pairs:
@@ -69,10 +78,9 @@ EVENTS = st.lists(st.sampled_from(["update", "sparse", "batch", "step", "step", 
 def test_every_change_is_in_the_pairs_the_queue_or_l(events, bits, remainder, cells, seed):
     """Whatever comes when: weight + carries that wait + L + what was cleared and clipped are the rounded changes."""
     design = tile()
-    controller = HybridController(
-        design, Hybrid(bits=bits, remainder=remainder, cells=cells, refresh_every=2, saturation=3 * STEP)
-    )
-    pairs, lsb = Pairs(design), PcmBinaryArray(design, BinaryPcm(), bits=bits)
+    design = of(Hybrid(bits=bits, cells=cells, refresh_every=2, saturation=3 * STEP), tile(), remainder)
+    controller = HybridController(design)
+    pairs, lsb = Pairs(design), PcmBinaryArray(design)
     rng, done, s = np.random.default_rng(seed), [], controller.hybrid.scale
     for event in [*events, "drain"]:
         match event:
@@ -104,8 +112,8 @@ def test_every_change_is_in_the_pairs_the_queue_or_l(events, bits, remainder, ce
 
 
 def test_a_carry_that_arrives_during_a_refresh_comes_on_top_of_it():
-    design = tile()
-    controller, pairs = HybridController(design, Hybrid(refresh_every=1, saturation=20, cells="sram")), Pairs(design)
+    design = of(Hybrid(refresh_every=1, saturation=20, cells="sram"), tile())
+    controller, pairs = HybridController(design), Pairs(design)
     pairs.g[3, :4] = [30, 10, 0, 25]
     controller.batch()
     rows = [controller.step(pairs).row for _ in range(2)]
@@ -129,7 +137,7 @@ def test_a_carry_that_arrives_during_a_refresh_comes_on_top_of_it():
 def test_carries_and_refreshes_take_turns(events, seed):
     """A carry waits for no more refreshes than carries before it and itself; a row for no more carries than `rows`."""
     design = tile()
-    controller = HybridController(design, Hybrid(refresh_every=1, saturation=3 * STEP, cells="sram"))
+    controller = HybridController(of(Hybrid(refresh_every=1, saturation=3 * STEP, cells="sram"), design))
     pairs, rng = Pairs(design), np.random.default_rng(seed)
     places, refreshes, carried, due = [], [], [], {}
     for event in [*events, *["step"] * 200]:
@@ -164,7 +172,7 @@ def test_carries_and_refreshes_take_turns(events, seed):
 
 def test_a_long_queue_does_not_starve_the_refresh_nor_the_refresh_the_queue():
     design = tile()
-    controller, pairs = HybridController(design, Hybrid(refresh_every=1, cells="sram")), Pairs(design)
+    controller, pairs = HybridController(of(Hybrid(refresh_every=1, cells="sram"), design)), Pairs(design)
     for _ in range(3):
         controller.update(np.full((6, 5), 2**15 - 1))
     controller.batch()
@@ -174,7 +182,7 @@ def test_a_long_queue_does_not_starve_the_refresh_nor_the_refresh_the_queue():
 
 def test_the_oldest_carry_comes_first():
     design = tile()
-    controller = HybridController(design, Hybrid(refresh_every=0, cells="sram"))
+    controller = HybridController(of(Hybrid(refresh_every=0, cells="sram"), design))
     for rows in ([4, 1, 4], [0, 4]):
         controller.update_cells(rows, [0] * len(rows), [64 << 8] * len(rows))
     assert [item.row for item in controller.drain(Pairs(design))] == [4, 1, 4, 0, 4]
@@ -182,11 +190,11 @@ def test_the_oldest_carry_comes_first():
 
 def test_whose_turn_it_is_survives_a_checkpoint():
     design = tile()
-    one, pairs = HybridController(design, Hybrid(refresh_every=1, cells="sram")), Pairs(design)
+    one, pairs = HybridController(of(Hybrid(refresh_every=1, cells="sram"), design)), Pairs(design)
     one.update(np.full((6, 5), 64 << 8))
     one.batch()
     for kind in (Refreshed, Carry, Refreshed, Carry):
-        two = HybridController(design, one.hybrid)
+        two = HybridController(one.design)
         two.restore(one.state())
         assert type(two.step(pairs)) is kind
         assert type(one.step(pairs)) is kind
@@ -197,7 +205,7 @@ def test_whose_turn_it_is_survives_a_checkpoint():
 
 def test_frames_count_and_round_one_draw_a_group():
     design = tile()
-    one, two = (HybridController(design, Hybrid(cells="sram")) for _ in range(2))
+    one, two = (HybridController(of(Hybrid(cells="sram"), design)) for _ in range(2))
     changes = some(np.random.default_rng(3), design)
     one.update(changes)
     assert one.counts["visits"] == visited_groups(design, changes).sum()
@@ -211,7 +219,7 @@ def test_frames_count_and_round_one_draw_a_group():
 
 def test_a_short_update_is_of_the_first_rows():
     design = tile()
-    controller = HybridController(design, Hybrid(cells="sram"))
+    controller = HybridController(of(Hybrid(cells="sram"), design))
     controller.update(np.full((2, 5), 5 << 8))
     assert controller.memory.held.tolist() == [[5] * 5] * 2 + [[0] * 5] * 4
     for shape in ((7, 5), (2, 4), (5,)):
@@ -228,7 +236,7 @@ def test_pulses_of_a_carry_come_slot_by_slot_as_set_alone():
         def pulse_row(self, row, columns, *, direction, amplitude, form=False):
             asked.append((row, direction, amplitude, np.flatnonzero(columns).tolist()))
 
-    controller = HybridController(design, Hybrid(bits=4, cells="sram", refresh_every=0))
+    controller = HybridController(of(Hybrid(bits=4, cells="sram", refresh_every=0), design))
     changes = np.zeros((6, 5), int)
     changes[2] = np.array([8, -16, 0, 17, 7]) << 8
     controller.update(changes)
@@ -238,7 +246,7 @@ def test_pulses_of_a_carry_come_slot_by_slot_as_set_alone():
 
 
 def test_tiles_have_rounding_of_their_own():
-    streams = [HybridController(tile(), Hybrid(), tile=n).rounding.state for n in (0, 1)]
+    streams = [HybridController(of(Hybrid(), tile()), tile=n).rounding.state for n in (0, 1)]
     assert streams[0] != streams[1]
 
 
@@ -257,8 +265,8 @@ def busy(controller, pairs, lsb, rng, steps):
 def test_a_checkpoint_continues_to_the_same_bits(cells):
     design = tile(verify=FINE)
     hybrid = Hybrid(refresh_every=2, saturation=150, cells=cells)
-    one, two = (HybridController(design, hybrid) for _ in range(2))
-    twins = [(PcmTile(design, Pcm()), PcmBinaryArray(design, BinaryPcm(), bits=7)) for _ in range(2)]
+    one, two = (HybridController(of(hybrid, design)) for _ in range(2))
+    twins = [(PcmTile(design), PcmBinaryArray(design)) for _ in range(2)]
     one.saturation = 140
     one.verify.settings = one.verify.settings.__class__(**vars(one.verify.settings) | {"cycles": 3})
     busy(one, *twins[0], np.random.default_rng(1), 12)
@@ -290,13 +298,13 @@ def test_a_checkpoint_continues_to_the_same_bits(cells):
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused(name, value):
-    controller = HybridController(tile(), Hybrid())
+    controller = HybridController(of(Hybrid(), tile()))
     changes = np.zeros((6, 5), int)
     changes[1] = 64 << 8
-    controller.update(changes, PcmBinaryArray(tile(), BinaryPcm(), bits=7))
+    controller.update(changes, PcmBinaryArray(tile()))
     state = controller.state()
     with pytest.raises(ValueError, match="restore"):
-        HybridController(tile(), Hybrid()).restore(state | {name: value})
+        HybridController(of(Hybrid(), tile())).restore(state | {name: value})
 
 
 # --- on the twin ------------------------------------------------------------------------------------------------------
@@ -307,8 +315,8 @@ def test_weights_come_to_a_target_by_its_gradient(device, bound):
     """Batches of x through the array, changes of -(W - target) x x^T: learning in place, with refreshes.  Weights of
     ideal devices have steps of 0.125 and stay within one of the target."""
     design = tile(rows=12, columns=8, lanes=4, verify=FINE, pulses=3)
-    controller = HybridController(design, Hybrid(refresh_every=20, saturation=300))
-    pairs, lsb = PcmTile(design, device), PcmBinaryArray(design, BinaryPcm(), bits=7)
+    controller = HybridController(of(Hybrid(refresh_every=20, saturation=300), design))
+    pairs, lsb = PcmTile(dataclasses.replace(design, pcm=device)), PcmBinaryArray(design)
     rng = np.random.default_rng(4)
     target = rng.uniform(-0.6, 0.6, (12, 8))
     lsb_worth = 0.125 / controller.hybrid.scale
@@ -329,3 +337,20 @@ def test_weights_come_to_a_target_by_its_gradient(device, bound):
     assert pairs.sets.sum() > pairs.resets.sum() > 0
     assert int(lsb.sets.sum()) == int(controller.memory.sets.sum())
 
+
+
+# --- registers --------------------------------------------------------------------------------------------------------
+
+
+def test_registers():
+    controller = HybridController(tile())
+    controller.configure(refresh_every=3, saturation=77, cycles=5, window=9, width_set=20)
+    settings = controller.verify.settings
+    assert (controller.refresh_every, controller.saturation, settings.cycles, settings.window) == (3, 77, 5, 9)
+    before = controller.state()
+    for name, value, bound in (("saturation", 512, "0..511"), ("refresh_every", -1, "0..65535"), ("cycles", 0, "1..255")):
+        with pytest.raises(ValueError, match=f"HybridController.{name} = {value}: must be {bound}"):
+            controller.configure(**{"refresh_every": 9, name: value})
+    with pytest.raises(KeyError):
+        controller.configure(threshold=1)
+    assert all(np.array_equal(value, before[name]) for name, value in controller.state().items())

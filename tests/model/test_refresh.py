@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from crosstrain_model.design import Array, Design, Formats
 from crosstrain_model.design_device import Converters
-from crosstrain_model.design_pcm import IDEAL, Pcm
+from crosstrain_model.design_pcm import IDEAL
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.pulse import RESET, SET
 from crosstrain_model.refresh import RefreshQueue, refresh_row
@@ -124,7 +124,7 @@ def test_a_device_that_does_not_move_is_given_up_and_the_others_are_not_disturbe
 
 def test_ideal_phase_change_devices_keep_their_weights():
     design = tile(FINE)
-    array, verify = PcmTile(design, IDEAL), WriteVerify(design)
+    array, verify = PcmTile(dataclasses.replace(design, pcm=IDEAL)), WriteVerify(design)
     array.g[...] = np.random.default_rng(1).integers(0, ONE + 1, array.g.shape)
     before = array.weights.copy()
     pairs = np.array([refresh_row(verify, array, row, 410).pairs for row in range(6)])
@@ -137,7 +137,7 @@ def test_ideal_phase_change_devices_keep_their_weights():
 
 def test_noisy_devices_keep_their_weights_but_for_the_noise_of_programming():
     design = tile(FINE, rows=32, columns=32, lanes=4)
-    array, verify = PcmTile(design, Pcm()), WriteVerify(design)
+    array, verify = PcmTile(design), WriteVerify(design)
     rng = np.random.default_rng(2)
     common = rng.integers(0, ONE // 2, (32, 32))
     wanted = rng.integers(-ONE // 2, ONE // 2, (32, 32))

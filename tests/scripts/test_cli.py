@@ -25,7 +25,7 @@ def shell(*args: str, **options) -> subprocess.CompletedProcess[str]:
 # --- bad input: one line, exit status 2 ------------------------------------------------------------------------
 
 BAD = [
-    (["fake", "mp-9"], "mp-9: no such preset or file; nearest preset is mp-8 (of 18)"),
+    (["fake", "mp-9"], "mp-9: no such preset or file; nearest preset is mp-8 (of 21)"),
     (["fake", "none.toml"], "none.toml: No such file or directory"),
     (["fake", "bad.toml"], "bad.toml: line 1: Expected '=' after a key in a key/value pair"),
     (["fake", "mp-8", "--set", "array.lanes=9"], "mp-8: array.lanes = 9: must be 1..8 (array.columns)"),
@@ -82,7 +82,7 @@ def test_a_result_that_cannot_be_written_is_said_before_the_work(command, capsys
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["presets", "mp-9"], "mp-9: no such preset or file; nearest preset is mp-8 (of 18)"),
+        (["presets", "mp-9"], "mp-9: no such preset or file; nearest preset is mp-8 (of 21)"),
         (["presets", "--json", "no/r.json"], "no/r.json: the folder {folder}/no does not exist"),
         (["presets", "--json", "/dev/full"], "/dev/full: No space left on device"),
         (["bogus"], "bogus: no such command; nearest is "),

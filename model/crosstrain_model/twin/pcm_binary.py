@@ -7,7 +7,7 @@ and z the noise of the event (noise.py, kinds WRITE and PROGRAM):
     SET      g = clamp(SET_LEVEL + ((z * N + 128) >> 8), 0, ONE);  since = now
     RESET    the same with RESET_LEVEL and N_0                  SET_LEVEL = rint(set_level ONE), and so on
              N = rint(level_noise ONE 2^8 / 147.8),  N_0 = rint(level_noise reset_level / set_level ONE 2^8 / 147.8)
-    read     bit = g(t) with the noise of a read > rint(threshold ONE)      (`PcmArray.sense`)
+    read     bit = g(t) with the noise of a read > rint(read_level ONE)      (`PcmArray.sense`)
 
 Stuck devices give their bit in every read; pulses on them count, and change nothing.  New devices are 0.
 """
@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.design import Design
-from crosstrain_model.design_pcm import BinaryPcm
 from crosstrain_model.port import ArrayId
 from crosstrain_model.pulse import SET
 from crosstrain_model.twin import checks, noise
@@ -29,22 +28,23 @@ Codes = npt.NDArray[np.int32]
 
 
 class PcmBinaryArray(PcmArray):
-    """The twin of an array of `bits` devices for each weight of the design, bit 0 first, weight by weight.
+    """The twin of an array of `hybrid.bits` devices for each weight of the design, bit 0 first, weight by weight.
 
     Device columns bits * c .. bits * c + bits - 1 belong to column c; groups are those of the design.
     """
 
     def __init__(
-        self, design: Design, part: BinaryPcm, *, bits: int, seed: int | None = None, tile: int = 0,
-        array: int = ArrayId.L, engine: str = "numba",
+        self, design: Design, *, seed: int | None = None, tile: int = 0, array: int = ArrayId.L,
+        engine: str = "numba",
     ) -> None:  # fmt: skip
+        part, bits = design.binary_pcm, design.hybrid.bits
         super().__init__(
             (design.array.rows, design.array.columns * bits),
             Aging.of(drift=part.drift, read_noise=part.read_noise),
             seed=design.seed if seed is None else seed, tile=tile, array=array, engine=engine,
         )  # fmt: skip
         self.part, self.group = part, design.array.lanes * bits
-        self.threshold = round(part.threshold * ONE)
+        self.threshold = round(part.read_level * ONE)
         unit = part.level_noise * ONE * 2**8 / noise.Z_SIGMA
         self._levels = {
             True: (round(part.set_level * ONE), round(unit)),

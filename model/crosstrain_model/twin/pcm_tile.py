@@ -25,7 +25,6 @@ import numpy.typing as npt
 
 from crosstrain_model import state_checks
 from crosstrain_model.design import Design
-from crosstrain_model.design_pcm import Pcm
 from crosstrain_model.port import ArrayId
 from crosstrain_model.pulse import SET
 from crosstrain_model.section import refuse
@@ -43,25 +42,24 @@ EXACT = 1 << 53
 
 
 class PcmTile(PcmArray):
-    """The twin of one array; the design gives sizes, formats, converters and seed, its pairs are `set-only`.
+    """The twin of one array; the design gives sizes, formats, converters, devices and seed.
 
     design : `array.pair` must be "set-only"
-    pcm : the devices
     """
 
     def __init__(
-        self, design: Design, pcm: Pcm, *, seed: int | None = None, tile: int = 0, array: int = ArrayId.W,
+        self, design: Design, *, seed: int | None = None, tile: int = 0, array: int = ArrayId.W,
         engine: str = "numba",
     ) -> None:  # fmt: skip
         if design.array.pair != "set-only":
             raise refuse("array.pair", design.array.pair, "must be set-only: pairs of phase-change devices")
         super().__init__(
             (design.array.rows, design.array.device_columns),
-            Aging.of(drift=pcm.drift, read_noise=pcm.read_noise),
+            Aging.of(drift=design.pcm.drift, read_noise=design.pcm.read_noise),
             seed=design.seed if seed is None else seed, tile=tile, array=array, engine=engine,
         )  # fmt: skip
         self.design, self.columns, self.lanes = design, design.array.columns, design.array.lanes
-        self.constants = PcmConstants.of(pcm)
+        self.constants = PcmConstants.of(design.pcm)
         part, formats = design.converters, design.formats
         self.forward_converter = converter.make(design, bits=formats.x, full_range=part.adc_range)
         self.backward_converter = converter.make(design, bits=formats.d, full_range=part.adc_range_backward)

@@ -22,10 +22,10 @@ G = st.integers(0, ONE)
 Z = st.integers(-510, 510)
 
 
-def sample(pair="set-only", rows=5, columns=6, lanes=2, converters=None, **formats):
+def sample(pair="set-only", rows=5, columns=6, lanes=2, converters=None, pcm=PART, **formats):
     return Design(
         name="sample", array=Array(rows=rows, columns=columns, lanes=lanes, pair=pair), formats=Formats(**formats),
-        converters=converters or Converters(adc_range=4.0, adc_range_backward=4.0),
+        converters=converters or Converters(adc_range=4.0, adc_range_backward=4.0), pcm=pcm,
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_a_set_pulse_never_lowers_and_never_passes_the_top():
 
 def test_accumulation_is_nonlinear():
     """Without noise pulse after pulse follows G = (1 - (1 - slope step)^n) / slope up to the top."""
-    tile = PcmTile(sample(), Pcm(sigma_cc=0.0, drift=0.0, reset_level=0.0))
+    tile = PcmTile(sample(pcm=Pcm(sigma_cc=0.0, drift=0.0, reset_level=0.0)))
     for n in range(1, 14):
         tile.pulse_row(0, everything(tile), direction=SET, amplitude=NOMINAL)
         exact = min((1 - (1 - 0.6 * 0.125) ** n) / 0.6, 1.0)
@@ -84,7 +84,7 @@ def test_accumulation_is_nonlinear():
 
 
 def test_pulses_vary_as_they_are_said_to():
-    tile = PcmTile(sample(rows=64, columns=64), Pcm(reset_level=0.0))
+    tile = PcmTile(sample(rows=64, columns=64, pcm=Pcm(reset_level=0.0)))
     for row in range(64):
         tile.pulse_row(row, everything(tile), direction=SET, amplitude=NOMINAL)
     assert tile.g.mean() / ONE == pytest.approx(0.125, rel=0.02)
@@ -95,7 +95,7 @@ def test_pulses_vary_as_they_are_said_to():
 
 
 def test_no_pulse_is_no_event_and_devices_beside_it_keep_what_they_hold():
-    tile = PcmTile(sample(), PART)
+    tile = PcmTile(sample())
     before = tile.state()
     assert tile.pulse_row(2, mask(tile), direction=SET, amplitude=NOMINAL) == 0
     assert all(np.array_equal(value, before[name]) for name, value in tile.state().items())
@@ -105,7 +105,7 @@ def test_no_pulse_is_no_event_and_devices_beside_it_keep_what_they_hold():
 
 
 def test_a_reprogrammed_row_settles_once_when_something_else_happens():
-    tile = PcmTile(sample(), Pcm(drift=0.0, read_noise=0.0))
+    tile = PcmTile(sample(pcm=Pcm(drift=0.0, read_noise=0.0)))
     tile.pulse_row(1, mask(tile, 0), direction=RESET, amplitude=0)
     tile.pulse_row(1, mask(tile, 5), direction=RESET, amplitude=0)
     tile.pulse_row(1, mask(tile, 0, 4), direction=SET, amplitude=NOMINAL)
@@ -128,7 +128,7 @@ def test_a_reprogrammed_row_settles_once_when_something_else_happens():
 
 @pytest.mark.parametrize("event", ["time", "other row", "other pulse", "backward", "load"])
 def test_what_closes_a_row(event):
-    tile = PcmTile(sample(), PART)
+    tile = PcmTile(sample())
     tile.pulse_row(1, mask(tile, 0), direction=RESET, amplitude=0)
     assert tile.open_row == 1
     match event:
@@ -149,11 +149,11 @@ def test_what_is_seen_is_a_function_of_the_time_alone():
     """Weights at any times, asked for in any order, with reads between, are those of a twin that was asked once."""
     target = np.random.default_rng(2).integers(-ONE, ONE + 1, (5, 6))
     times = [SECOND, 3600 * SECOND, 86400 * SECOND, 30 * 86400 * SECOND, 365 * 86400 * SECOND]
-    asked = PcmTile(sample(), PART, seed=9)
+    asked = PcmTile(sample(), seed=9)
     asked.load_weights(target)
     wanted = {}
     for t in times:
-        once = PcmTile(sample(), PART, seed=9)
+        once = PcmTile(sample(), seed=9)
         once.load_weights(target)
         once.now_ns = t
         wanted[t] = once.weights
@@ -167,7 +167,7 @@ def test_what_is_seen_is_a_function_of_the_time_alone():
 
 
 def test_a_pulse_goes_on_from_where_a_device_drifted_to():
-    tile = PcmTile(sample(), Pcm(sigma_cc=0.0, slope=0.0, read_noise=0.0))
+    tile = PcmTile(sample(pcm=Pcm(sigma_cc=0.0, slope=0.0, read_noise=0.0)))
     tile.load_weights(np.full((5, 6), ONE // 2))
     tile.now_ns = 10**6 * SECOND
     before = tile.seen()[0].copy()
@@ -180,7 +180,7 @@ def test_a_pulse_goes_on_from_where_a_device_drifted_to():
 
 
 def test_time_before_the_last_pulse_is_refused():
-    tile = PcmTile(sample(), PART)
+    tile = PcmTile(sample())
     tile.now_ns = 100
     tile.pulse_row(0, mask(tile, 0), direction=SET, amplitude=NOMINAL)
     tile.now_ns = 500
@@ -194,7 +194,7 @@ def test_time_before_the_last_pulse_is_refused():
 
 @pytest.mark.parametrize("transposed", [False, True])
 def test_ideal_reads_are_exact_products(transposed):
-    tile = PcmTile(sample(adc=16), IDEAL)
+    tile = PcmTile(sample(adc=16, pcm=IDEAL))
     tile.load_weights(np.random.default_rng(3).integers(-(2**14), 2**14 + 1, (5, 6)) << 6)
     w = tile.weights >> 6
     codes = np.random.default_rng(4).integers(-128, 128, (7, 6 if transposed else 5))
@@ -208,7 +208,7 @@ def test_ideal_reads_are_exact_products(transposed):
 
 def test_batches_split_anywhere():
     noisy = Converters(adc_range=4.0, adc_noise=0.5, read_noise=0.01, dac_noise=0.01)
-    one, two = (PcmTile(sample(converters=noisy), PART, seed=4) for _ in range(2))
+    one, two = (PcmTile(sample(converters=noisy), seed=4) for _ in range(2))
     codes = np.random.default_rng(5).integers(-128, 128, (9, 5))
     for tile in (one, two):
         tile.load_weights(np.full((5, 6), ONE // 3))
@@ -222,7 +222,7 @@ def test_batches_split_anywhere():
 @pytest.mark.parametrize("transposed", [False, True])
 def test_the_noise_of_a_line_is_that_of_its_devices(transposed):
     """The spread of many reads is the root of the summed variances of all devices on the line."""
-    tile = PcmTile(sample(rows=24, columns=24, adc=18), PART)
+    tile = PcmTile(sample(rows=24, columns=24, adc=18))
     tile.load_weights(np.random.default_rng(6).integers(-ONE, ONE + 1, (24, 24)))
     tile.now_ns = 3600 * SECOND
     codes = np.random.default_rng(7).integers(-128, 128, 24)
@@ -234,7 +234,7 @@ def test_the_noise_of_a_line_is_that_of_its_devices(transposed):
 
 
 def test_row_reads_give_single_devices():
-    tile = PcmTile(sample(adc=10), Pcm(read_noise=0.0, drift=0.0))
+    tile = PcmTile(sample(adc=10, pcm=Pcm(read_noise=0.0, drift=0.0)))
     tile.load_weights(np.array([[ONE, -ONE, ONE // 2, 0, -ONE // 4, 1]] * 5))
     assert tile.sense_row(3).tolist() == [1023, 0, 0, 1023, 512, 0, 0, 0, 0, 256, 0, 0]
     named = tile.sense_row(3, np.array([False, True, False])).tolist()
@@ -242,7 +242,7 @@ def test_row_reads_give_single_devices():
 
 
 def test_row_reads_have_the_noise_of_their_devices():
-    tile = PcmTile(sample(adc=16), PART)
+    tile = PcmTile(sample(adc=16))
     tile.load_weights(np.full((5, 6), ONE // 2))
     tile.now_ns = 1000 * SECOND
     codes = np.array([tile.sense_row(0) for _ in range(3000)]) / 2**16
@@ -275,9 +275,9 @@ def work(tile, steps):
 
 
 def test_a_checkpoint_continues_to_the_same_bits():
-    one, two = (PcmTile(sample(), PART, seed=3, tile=2) for _ in range(2))
+    one, two = (PcmTile(sample(), seed=3, tile=2) for _ in range(2))
     work(one, range(10))
-    tile = PcmTile(sample(), PART, seed=3, tile=2)
+    tile = PcmTile(sample(), seed=3, tile=2)
     work(tile, range(7))
     tile.pulse_row(2, mask(tile, 1), direction=RESET, amplitude=0)  # within an open row
     saved = tile.state()
@@ -298,7 +298,7 @@ def test_a_checkpoint_continues_to_the_same_bits():
     ],
 )
 def test_other_checkpoints_are_refused_and_change_nothing(change, message):
-    tile = PcmTile(sample(), PART, seed=3, tile=2)
+    tile = PcmTile(sample(), seed=3, tile=2)
     before = tile.state()
     with pytest.raises(ValueError, match=message):
         tile.restore(before | change)
@@ -306,7 +306,7 @@ def test_other_checkpoints_are_refused_and_change_nothing(change, message):
 
 
 def test_tiles_differ_by_seed_and_by_number():
-    tiles = [PcmTile(sample(), PART, seed=s, tile=t) for s, t in ((1, 0), (1, 1), (2, 0))]
+    tiles = [PcmTile(sample(), seed=s, tile=t) for s, t in ((1, 0), (1, 1), (2, 0))]
     for tile in tiles:
         tile.pulse_row(0, everything(tile), direction=SET, amplitude=NOMINAL)
     assert len({tuple(tile.g[0].tolist()) for tile in tiles} | {tuple(tile.xi[0].tolist()) for tile in tiles}) == 6
@@ -314,10 +314,10 @@ def test_tiles_differ_by_seed_and_by_number():
 
 def test_bad_input_is_one_line():
     with pytest.raises(UserError, match=r"array.pair = .single.: must be set-only"):
-        PcmTile(sample("single"), PART)
+        PcmTile(sample("single"))
     with pytest.raises(UserError, match=r"pcm.slope = 2.0: must be 0.0..1.0"):
         Pcm(slope=2.0)
-    tile = PcmTile(sample(), PART)
+    tile = PcmTile(sample())
     with pytest.raises(ValueError, match=r"PcmTile.forward x_codes \(2, 4\): must be \[B, 5\]"):
         tile.forward(np.zeros((2, 4), int))
     with pytest.raises(ValueError, match="codes must be -128..127"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from crosstrain_model.design import Array, Design
+from crosstrain_model.design_hybrid import Hybrid
 from crosstrain_model.design_pcm import BinaryPcm
 from crosstrain_model.errors import UserError
 from crosstrain_model.pulse import RESET, SET
@@ -12,8 +13,11 @@ from crosstrain_model.twin.pcm_drift import ONE, SECOND
 
 
 def sample(bits=7, rows=40, columns=50, seed=1, **fields):
-    design = Design(name="sample", array=Array(rows=rows, columns=columns, lanes=4, pair="set-only"))
-    return PcmBinaryArray(design, BinaryPcm(**fields), bits=bits, seed=seed)
+    design = Design(
+        name="sample", array=Array(rows=rows, columns=columns, lanes=4, pair="set-only"), hybrid=Hybrid(bits=bits),
+        binary_pcm=BinaryPcm(**fields),
+    )  # fmt: skip
+    return PcmBinaryArray(design, seed=seed)
 
 
 def write(array, bits):
@@ -90,7 +94,7 @@ def test_stuck_devices_give_their_bit_whatever_is_done():
 
 def test_a_threshold_amid_the_noise_errs():
     """Not a constant: the read compares a noisy conductance."""
-    array = sample(threshold=0.79)
+    array = sample(read_level=0.79)
     write(array, np.ones((array.rows, array.device_columns), bool))
     array.now_ns = SECOND
     one, two = read(array), read(array)
@@ -99,16 +103,16 @@ def test_a_threshold_amid_the_noise_errs():
 
 
 def test_groups_and_columns_that_are_left_out():
-    array = sample(rows=2, columns=5, bits=3)
-    assert array.pulse_row(1, np.ones(15, bool), direction=SET) == 15
-    assert array.sense_row(1, np.array([False, True])).tolist() == 12 * [0] + 3 * [1]
-    assert array.sense_row(1, np.array([True, False])).tolist() == 12 * [1] + 3 * [0]
+    array = sample(rows=2, columns=5, bits=4)
+    assert array.pulse_row(1, np.ones(20, bool), direction=SET) == 20
+    assert array.sense_row(1, np.array([False, True])).tolist() == 16 * [0] + 4 * [1]
+    assert array.sense_row(1, np.array([True, False])).tolist() == 16 * [1] + 4 * [0]
     before = array.state()
-    assert array.pulse_row(1, np.zeros(15, bool), direction=RESET) == 0
+    assert array.pulse_row(1, np.zeros(20, bool), direction=RESET) == 0
     assert all(np.array_equal(value, before[name]) for name, value in array.state().items())
-    array.pulse_row(1, np.arange(15) == 4, direction=RESET)
+    array.pulse_row(1, np.arange(20) == 4, direction=RESET)
     assert np.flatnonzero(array.sense_row(1) == 0).tolist() == [4]
-    assert (array.cycles.sum(), array.sets.sum()) == (1, 15)
+    assert (array.cycles.sum(), array.sets.sum()) == (1, 20)
 
 
 def test_a_checkpoint_continues_to_the_same_bits():
@@ -126,7 +130,7 @@ def test_a_checkpoint_continues_to_the_same_bits():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"threshold": 0.9}, r"binary_pcm.threshold = 0.9: must be between 0.02 \(reset_level\) and 0.8 \(set_level\)"),
+        ({"read_level": 0.9}, r"binary_pcm.read_level = 0.9: must be between 0.02 \(reset_level\) and 0.8 \("),
         ({"stuck_low": 0.7, "stuck_high": 0.5}, "binary_pcm.stuck_high = 0.5: must be at most 0.3"),
         ({"error_set": -0.1}, "binary_pcm.error_set = -0.1: must be 0.0..1.0"),
     ],
