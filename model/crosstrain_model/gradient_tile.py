@@ -13,6 +13,7 @@ import numpy as np
 from crosstrain_model.design import Design
 from crosstrain_model.gradient_batch import run_vectors
 from crosstrain_model.gradient_controller import GradientController, TileArrays
+from crosstrain_model.hybrid_tile import HybridTile
 from crosstrain_model.stream_tile import VerifiedTile
 from crosstrain_model.tile import Ints, ModelTile, Programmed, RowProgram, State, Tile, digest_of
 from crosstrain_model.twin.tile import ArrayTile
@@ -20,6 +21,8 @@ from crosstrain_model.twin.tile import ArrayTile
 
 def model_tile(design: Design, seed: int, tile: int) -> Tile:
     """Tile number `tile` of a training run, in the bit-true model."""
+    if design.carried:
+        return HybridTile(design, seed=seed, tile=tile)
     if design.verified:
         return VerifiedTile(design, seed=seed, tile=tile)
     return (GradientTile if design.pulsed else ModelTile)(design, seed=seed, tile=tile)

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from crosstrain_model.design import Design
 from crosstrain_model.hybrid import Int64, Masks, decode, encode, visited_groups
-from crosstrain_model.hybrid_memory import Memory, SramMemory
+from crosstrain_model.hybrid_memory import SramMemory
 from crosstrain_model.pulse import RESET, SET
 from crosstrain_model.write_verify import Row
 
 
-def make(design: Design, *, count_cells: bool = False) -> Memory:
+def make(design: Design, *, count_cells: bool = False) -> SramMemory:
     """The memory that `hybrid.cells` names; count_cells: also one in SRAM counts what binary devices would wear."""
     if design.hybrid.cells == "binary":
         return CellMemory(design)

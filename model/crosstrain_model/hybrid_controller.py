@@ -34,6 +34,7 @@ from crosstrain_model import state_checks
 from crosstrain_model.design import Design
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.hybrid import Int64, Masks, round_changes, visited_groups
+from crosstrain_model.hybrid_batch import add_rows
 from crosstrain_model.hybrid_cells import make
 from crosstrain_model.pulse import row_commands
 from crosstrain_model.random_streams import Stream, restored_words
@@ -121,7 +122,7 @@ class HybridController:
 
     def _visit(self, rows: npt.NDArray[np.intp], changes: Int64, groups: Masks, cells: Row | None) -> None:
         self.counts["visits"] += int(groups.sum())
-        carries = self.memory.add_rows(rows, round_changes(self.design, changes, groups, self.rounding), cells)
+        carries = add_rows(self.memory, rows, round_changes(self.design, changes, groups, self.rounding), cells)
         for row, counts in zip(rows.tolist(), carries, strict=True):
             if counts.any():
                 self.waiting.append(Carry(row=row, counts=counts))

@@ -6,7 +6,7 @@ while no cell fails.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,34 +25,11 @@ LEDGER = ("initial", "inputs", "disturbed", "programmed", "cleared", "clipped")
 State = dict[str, npt.NDArray[Any]]
 
 
-class Memory(Protocol):
-    """What a controller asks of L, wherever it is held."""
-
-    held: Int64
-    ledger: dict[str, Int64]
-    counts: dict[str, int]
-    sets: Int64
-    resets: Int64
-
-    def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
-        """The steps from `read` to `back` of the rule for rounded changes q [k, columns] of rows [k], which are
-        distinct and come in that order; array: array L, where it holds L.  Returns the carries [k, columns]."""
-
-    def load(self, values: npt.ArrayLike, array: Row | None) -> None:
-        """The host writes L [rows, columns]."""
-
-    def state(self) -> State:
-        """All that the future depends on, and the counters; copies."""
-
-    def restore(self, state: State) -> None:
-        """Continues from `state()` of an equal memory."""
-
-
 class SramMemory:
     """L of one tile in a memory of the controller.
 
     held : int64 [rows, columns], L; where devices hold it, what was last written or loaded
-    ledger : name in LEDGER -> int64 [rows, columns]
+    ledger : name in LEDGER -> int64 [rows, columns]; parts : the same, one after the other
     sets, resets : int64 [rows, columns, bits], pulses that the cells of binary devices would have been given, if
         count_cells; of CellMemory those that were asked for
     """
@@ -63,13 +40,19 @@ class SramMemory:
         self.design, self.hybrid = design, design.hybrid
         shape = (design.array.rows, design.array.columns)
         self.held: Int64 = np.zeros(shape, np.int64)
-        self.ledger: dict[str, Int64] = {name: np.zeros(shape, np.int64) for name in LEDGER}
+        self.parts: Int64 = np.zeros((len(LEDGER), *shape), np.int64)
+        self.ledger: dict[str, Int64] = dict(zip(LEDGER, self.parts, strict=True))
         self.counts = dict.fromkeys(COUNTERS, 0)
         cells = (*shape, self.hybrid.bits) if count_cells else (0, 0, 0)
         self.sets: Int64 = np.zeros(cells, np.int64)
         self.resets: Int64 = np.zeros(cells, np.int64)
 
     def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
+        """The steps from `read` to `back` of the rule for rounded changes q [k, columns] of rows [k], which are
+        distinct and come in that order; array: array L, where it holds L.  Returns the carries [k, columns].
+
+        `hybrid_batch` does the same, compiled where that is possible.
+        """
         where = np.zeros(self.held.shape, np.bool_)
         where[rows] = self.columns_of(visited_groups(self.design, q))
         changes = np.zeros(self.held.shape, np.int64)
@@ -106,6 +89,7 @@ class SramMemory:
         return np.repeat(groups, self.design.array.lanes, axis=-1)[..., : self.design.array.columns]
 
     def load(self, values: npt.ArrayLike, array: Row | None) -> None:
+        """The host writes L [rows, columns]."""
         given = self.checked(values)
         self._count_cells(np.ones(given.shape, np.bool_), self.held.reshape(-1), given.reshape(-1))
         self.ledger["initial"] += given - self.held
@@ -138,7 +122,7 @@ class SramMemory:
     def state(self) -> State:
         return {
             "held": self.held.copy(),
-            "ledger": np.stack([self.ledger[name] for name in LEDGER]),
+            "ledger": self.parts.copy(),
             "counts": np.array([self.counts[name] for name in COUNTERS], np.int64),
             "sets": self.sets.copy(),
             "resets": self.resets.copy(),
@@ -153,7 +137,5 @@ class SramMemory:
             state_checks.integers(where, state, name, self.sets.shape, state_checks.COUNTER)
             for name in ("sets", "resets")
         )
-        self.held[...], self.sets[...], self.resets[...] = held, sets, resets
-        for name, part in zip(LEDGER, ledger, strict=True):
-            self.ledger[name][...] = part
+        self.held[...], self.sets[...], self.resets[...], self.parts[...] = held, sets, resets, ledger
         self.counts = counts

@@ -99,6 +99,26 @@ class StreamTile(Tile, Protocol):
         """The digital copy of the weights: int32 (rows, columns), accumulator units."""
 
 
+class HybridStreamTile(Tile, Protocol):
+    """A tile whose changes come from the host, but which keeps no copy of its weights: both reads are the array's."""
+
+    calibrated: bool
+    calibrated_backward: bool
+    """Whether the ADC ranges of both reads are set, as with `StreamTile`."""
+
+    def calibrate(self, codes: Ints) -> None:
+        """Set that of forward reads for vectors like these: codes (vectors, rows or the first of them)."""
+
+    def calibrate_backward(self, codes: Ints) -> None:
+        """Set that of transposed reads: codes (vectors, columns or the first of them)."""
+
+    def backward(self, codes: Ints, outputs: int | None = None) -> Ints:
+        """As `VectorTile.backward`."""
+
+    def update(self, codes: Ints) -> None:
+        """As `StreamTile.update`."""
+
+
 def digest_of(programs: Iterable[RowProgram]) -> bytes:
     """The digest of a pass: row as 4 bytes, then one signed byte per column, for every programmed row in order."""
     parts: list[bytes] = []

@@ -348,7 +348,8 @@ def test_registers():
     settings = controller.verify.settings
     assert (controller.refresh_every, controller.saturation, settings.cycles, settings.window) == (3, 77, 5, 9)
     before = controller.state()
-    for name, value, bound in (("saturation", 512, "0..511"), ("refresh_every", -1, "0..65535"), ("cycles", 0, "1..255")):
+    refused = (("saturation", 512, "0..511"), ("refresh_every", -1, "0..65535"), ("cycles", 0, "1..255"))
+    for name, value, bound in refused:
         with pytest.raises(ValueError, match=f"HybridController.{name} = {value}: must be {bound}"):
             controller.configure(**{"refresh_every": 9, name: value})
     with pytest.raises(KeyError):

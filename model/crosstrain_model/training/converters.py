@@ -16,6 +16,7 @@ digital copies of weights are made too:
 
     unit  = 2^-F of an ADC code of a row read, relative to full scale
           = adc_range_row / 2^(adc - 1 + F);  one-sided pairs have unsigned codes: adc_range_row / 2^(adc + F)
+          = step * amplitude / 2^15 / 2^(b_L - 1 + F)          of hybrid weights, step and amplitude those of a carry
     units = clamp(rint(change / (unit * weight_scale)), -(2^31 - 1), 2^31 - 1)
 
 The learning rate becomes the two registers of the update (algorithm: Nandakumar 2020; chi in units of x * d):
@@ -89,7 +90,10 @@ def from_codes(codes: npt.ArrayLike, exponents: Exponents, unit: float) -> npt.N
 
 
 def copy_unit(design: Design) -> float:
-    """One unit of accumulators and digital copies, relative to a full-scale weight."""
+    """One unit of changes, accumulators and digital copies, relative to a full-scale weight."""
+    if design.carried:
+        step = design.pcm.step * design.pulse.amplitude_set / 2.0**15
+        return step / 2.0 ** (design.hybrid.bits - 1 + design.formats.fraction)
     signed = int(design.array.pair != "one-sided")
     return design.converters.adc_range_row / 2.0 ** (design.formats.adc - signed + design.formats.fraction)
 

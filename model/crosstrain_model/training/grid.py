@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model.design import Design
-from crosstrain_model.tile import Programmed, StreamTile, Tile, VectorTile
+from crosstrain_model.tile import HybridStreamTile, Programmed, StreamTile, Tile, VectorTile
 from crosstrain_model.training.converters import (
     COMPILED,
     Codes,
@@ -71,6 +71,11 @@ class TileGrid:
         """Whether weight changes come from the host: tiles are then `StreamTile`s, and `update` and `copy` work."""
         return self.design.row.source == "stream"
 
+    @property
+    def copied(self) -> bool:
+        """Whether such tiles keep a digital copy of their weights; others are `HybridStreamTile`s."""
+        return self.design.verified
+
     def configure(self, rate: float) -> None:
         """Set every tile's registers for learning rate `rate` per sample; nothing where the host has the rate."""
         for tile in () if self.streamed else self.tiles:
@@ -83,7 +88,7 @@ class TileGrid:
             block = weights[rows, columns].astype(np.float64) / self.scale
             target[: block.shape[0], : block.shape[1]] = block
             tile.array.load_weights(np.rint(target * tile.array.weight_one).astype(np.int32))
-            if self.streamed:
+            if self.copied:
                 cast(StreamTile, tile).read_copy()
 
     def weights(self) -> npt.NDArray[np.int32]:
@@ -111,6 +116,8 @@ class TileGrid:
         """Have tiles with ADC ranges of their own set them by the next vectors that they read."""
         for tile in self.tiles if self.streamed else ():
             cast(StreamTile, tile).calibrated = False
+            if not self.copied:
+                cast(HybridStreamTile, tile).calibrated_backward = False
 
     def _partial_sums(self, codes: Codes) -> npt.NDArray[np.float64]:
         """Sums of partial sums where every tile has an ADC range of its own, set by the vectors it reads first.
@@ -127,6 +134,18 @@ class TileGrid:
                 total[:, columns] += read * tile.array.forward_converter.lsb
         return total / self.averaged
 
+    def _partial_backward(self, codes: Codes) -> npt.NDArray[np.float64]:
+        """The same of transposed reads, in full-scale weights times error codes."""
+        total = np.zeros((len(codes), self.inputs))
+        for tile, rows, columns in self.blocks():
+            hybrid = cast(HybridStreamTile, tile)
+            if not hybrid.calibrated_backward:
+                hybrid.calibrate_backward(codes[:, columns])
+            for _ in range(self.averaged):
+                read = hybrid.backward(codes[:, columns], rows.stop - rows.start)
+                total[:, rows] += read * tile.array.backward_converter.lsb
+        return total / self.averaged
+
     def error_codes(self, d: Floats) -> tuple[Codes, Exponents]:
         """Codes and exponents of errors d (vectors, outputs)."""
         return to_codes(d, self.design.formats.d)
@@ -136,6 +155,8 @@ class TileGrid:
         if self.reads is not None and d.dtype == np.float32:
             return self.reads.read(1, d)
         codes, exponents = self.error_codes(d)
+        if self.streamed:
+            return _results(self._partial_backward(codes), codes, exponents, self.scale), codes, exponents
         total = np.zeros((len(codes), self.inputs), dtype=np.int64)
         for tile, rows, columns in self.blocks():
             total[:, rows] += cast(VectorTile, tile).backward(codes[:, columns], rows.stop - rows.start)
@@ -157,8 +178,10 @@ class TileGrid:
             cast(StreamTile, tile).update(codes)
 
     def copy(self) -> Floats:
-        """The digital copy of the weights, real (inputs, outputs), of a stream scheme."""
+        """The digital copy of the weights, real (inputs, outputs), of a stream scheme; 0 where tiles keep none."""
         whole = np.zeros((self.inputs, self.outputs), dtype=np.float32)
+        if not self.copied:
+            return whole
         for tile, rows, columns in self.blocks():
             held = cast(StreamTile, tile).copy()[: rows.stop - rows.start, : columns.stop - columns.start]
             whole[rows, columns] = from_units(held, copy_unit(self.design) * self.scale)

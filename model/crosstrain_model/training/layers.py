@@ -4,7 +4,8 @@ Who makes the change of a weight is the scheme's choice, and there are two behav
 
     outer products    the backward pass is a transposed read, and hands the vectors x and d to the tiles
     stream            the module holds the tiles' digital copy as a parameter: the backward pass is digital, the host's
-                      optimiser changes the parameter, and the change goes to the tiles (`hand_over`)
+                      optimiser changes the parameter, and the change goes to the tiles (`hand_over`).  Where tiles keep
+                      no copy the parameter begins every batch at 0, and the backward pass is a transposed read
 
 A convolution is a dense layer on unfolded inputs: row (channel, ky, kx) of the weights, and one vector per output
 position, sample by sample and in each sample from left to right, then down.  In this order the tiles get them.
@@ -52,18 +53,22 @@ class _OuterProduct(torch.autograd.Function):
 
 
 class _CopiedProduct(torch.autograd.Function):
-    """y = x W read in the array; gradients digital, with the copy of the weights (inputs, outputs)."""
+    """y = x W read in the array; the gradient of W digital, that of x too, with the copy of the weights (inputs,
+    outputs), or by a transposed read where there is none."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, grid: TileGrid) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
+        ctx.grid = grid
         return torch.from_numpy(grid.forward(x.detach().numpy())[0])
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
         (d,) = gradients
         x, weight = ctx.saved_tensors
-        dx = d @ weight.T if ctx.needs_input_grad[0] else None
+        dx = None
+        if ctx.needs_input_grad[0]:  # the first layer needs none
+            dx = d @ weight.T if ctx.grid.copied else torch.from_numpy(ctx.grid.backward(d.numpy())[0])
         dw = (d.T @ x).T if ctx.needs_input_grad[1] else None  # six times as fast as x.T @ d for few outputs
         return dx, dw, None
 

@@ -74,6 +74,11 @@ class PcmConstants:
             errors=(first, second, third),
         )
 
+    @property
+    def numbers(self) -> Wide:
+        """Those of a pulse, as compiled kernels take them."""
+        return np.array((self.step, self.slope, self.noise, self.bottom, self.bottom_noise), np.int64)
+
     def pulse(self, g: Wide, direction: int, amplitude: Amplitude, z: Wide) -> Wide:
         """Conductances after a pulse on all devices; g drifted, g and z of one shape."""
         if direction != SET:

@@ -55,6 +55,8 @@ class PcmArray:
         self.counters: Wide = np.zeros(5, np.int64)
         self._now = 0
         self._seen: tuple[Wide, Wide] | None = None
+        self._known: Wide = np.full((*shape, 2), -1, np.int64)
+        """What the compiled age remembers of every device; no state."""
 
     @property
     def now_ns(self) -> int:
@@ -96,15 +98,26 @@ class PcmArray:
 
         seen, deviation = np.empty_like(g), np.empty_like(g)
         g, xi, age = (part.reshape(-1) for part in (g, xi, age))
-        pcm_kernels.age(g, xi, age, self.aging.drift, self.aging.noise, seen.reshape(-1), deviation.reshape(-1))
+        known, found = self._known[rows].reshape(-1, 2), (seen.reshape(-1), deviation.reshape(-1))
+        pcm_kernels.age(g, xi, age, self.aging.drift, self.aging.noise, known, *found)
         return seen, deviation
 
     def sense(self, row: int) -> Wide:
         """Conductances of one row as one read gives them, with their noise, not clipped [2^-20 of G_max]:
         g(t) + ((z * ((s * 1774) >> 2) + 2^11) >> 12), z of kind DEVICE_ROW (1774 = rint(2^18 / 147.8))."""
-        g, s = self._seen_at(row)
-        z = self.z(noise.DEVICE_ROW, int(self.counters[ROW_READS]), row)
+        number = int(self.counters[ROW_READS])
         self.counters[ROW_READS] += 1
+        if self.compiled:
+            from crosstrain_model.twin import pcm_kernels
+
+            out = np.empty(self.device_columns, np.int64)
+            pcm_kernels.sense(
+                self.g[row], self.xi[row], self.since_ns[row], self._now, self.aging.drift, self.aging.noise,
+                self._known[row], self._packed_keys, number, row, out,
+            )  # fmt: skip
+            return out
+        g, s = self._seen_at(row)
+        z = self.z(noise.DEVICE_ROW, number, row)
         return g + ((z * ((s * 1774) >> 2) + (1 << 11)) >> 12)
 
     def z(self, kind: int, number: int, row: int) -> Wide:
@@ -118,6 +131,10 @@ class PcmArray:
         drawn = np.empty(self.device_columns, np.int64)
         rram_kernels.z_row(self._packed_keys, kind, number, row, drawn)
         return drawn
+
+    def forget(self) -> None:
+        """What reads saw is no longer so: devices were changed by a kernel."""
+        self._seen = None
 
     def store(self, row: int, columns: Masks, g: Wide) -> None:
         """Devices `columns` of a row are programmed to g [device columns], now."""

@@ -14,6 +14,8 @@ Stuck devices give their bit in every read; pulses on them count, and change not
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,7 +23,7 @@ from crosstrain_model.design import Design
 from crosstrain_model.port import ArrayId
 from crosstrain_model.pulse import SET
 from crosstrain_model.twin import checks, noise
-from crosstrain_model.twin.pcm_array import PULSES, Masks, PcmArray
+from crosstrain_model.twin.pcm_array import PULSES, Masks, PcmArray, Wide
 from crosstrain_model.twin.pcm_drift import ONE, Aging
 
 Codes = npt.NDArray[np.int32]
@@ -87,6 +89,18 @@ class PcmBinaryArray(PcmArray):
         self.count(row, columns, direction)
         self.counters[PULSES] += 1
         return int(columns.sum())
+
+    def kernel_arrays(self) -> tuple[Any, ...]:
+        """Its state as kernels change it: `forget` after that."""
+        return self.g, self.xi, self.since_ns, self._known, self.stuck, self.sets, self.resets
+
+    def kernel_numbers(self) -> tuple[Wide, Wide, Any, Wide]:
+        """What is constant, in the places of `hybrid_kernel`: numbers of a read, of a RESET and of a SET pulse; keys
+        and counters of events."""
+        errors = (round(self.part.error_reset * 2**32), round(self.part.error_set * 2**32))
+        levels = [(*self._levels[raised], errors[raised]) for raised in (False, True)]
+        part = np.array((self.threshold, self.aging.drift, self.aging.noise), np.int64)
+        return part, np.array(levels, np.int64), self._packed_keys, self.counters
 
     def _fails(self, number: int, row: int, error: float) -> Masks:
         """Devices [device columns] that a pulse leaves as they were."""

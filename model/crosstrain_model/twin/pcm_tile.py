@@ -18,6 +18,7 @@ Pulses act as `pcm.py` says.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,29 @@ EXACT = 1 << 53
 """Integers below it are exact in double precision."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Matrices:
+    """What a read sees of all pairs at one time [rows, columns]."""
+
+    seen: tuple[Wide, Wide]
+    """g(t) and s(t) that they were made of."""
+    levels: Wide
+    """Weights, unit 2^-14."""
+    variances: Wide
+    """Of a read of each, unit 2^-32."""
+
+    @classmethod
+    def of(cls, seen: tuple[Wide, Wide]) -> Matrices:
+        level, variance = (seen[0] + 32) >> 6, seen[1] ** 2
+        return cls(seen, level[:, 0::2] - level[:, 1::2], variance[:, 0::2] + variance[:, 1::2])
+
+    def part(self, lines: int, outputs: int, *, transposed: bool) -> tuple[Wide, Wide]:
+        """Levels and variances [lines, outputs] of a read of the first so many lines."""
+        if transposed:
+            return self.levels.T[:lines, :outputs], self.variances.T[:lines, :outputs]
+        return self.levels[:lines, :outputs], self.variances[:lines, :outputs]
+
+
 class PcmTile(PcmArray):
     """The twin of one array; the design gives sizes, formats, converters, devices and seed.
 
@@ -60,14 +84,25 @@ class PcmTile(PcmArray):
         )  # fmt: skip
         self.design, self.columns, self.lanes = design, design.array.columns, design.array.lanes
         self.constants = PcmConstants.of(design.pcm)
-        part, formats = design.converters, design.formats
-        self.forward_converter = converter.make(design, bits=formats.x, full_range=part.adc_range)
-        self.backward_converter = converter.make(design, bits=formats.d, full_range=part.adc_range_backward)
-        self.row_converter = converter.make(design, bits=formats.x, full_range=part.adc_range_row)
+        self._numbers = self.constants.numbers
+        part = design.converters
+        self.set_ranges(forward=part.adc_range, backward=part.adc_range_backward)
+        self.row_converter = converter.make(design, bits=design.formats.x, full_range=part.adc_range_row)
+        self._row_numbers = np.array(dataclasses.astuple(self.row_converter)[:-1], np.int64)
+        self._matrices: Matrices | None = None
         self.g[...] = self.constants.bottom
         self.open_row = -1
         self.fresh: Masks = np.zeros(self.device_columns, np.bool_)
         """Devices of the open row that were RESET."""
+
+    def set_ranges(self, *, forward: float | None = None, backward: float | None = None) -> None:
+        """Full scale of the ADCs of forward and of transposed reads, in full-scale products."""
+        if forward is not None:
+            self.range_forward = forward
+            self.forward_converter = converter.make(self.design, bits=self.design.formats.x, full_range=forward)
+        if backward is not None:
+            self.range_backward = backward
+            self.backward_converter = converter.make(self.design, bits=self.design.formats.d, full_range=backward)
 
     # ---- weights ----
 
@@ -96,25 +131,34 @@ class PcmTile(PcmArray):
 
     # ---- reads ----
 
-    def forward(self, x_codes: Ints) -> Codes:
-        """Codes [B, columns] of input codes [B, rows]."""
-        return self._read(self.forward_converter, x_codes, transposed=False)
+    def forward(self, x_codes: Ints, outputs: int | None = None) -> Codes:
+        """Codes [B, columns] of input codes [B, rows].
 
-    def backward(self, d_codes: Ints) -> Codes:
-        """The transposed read: codes [B, rows] of error codes [B, columns]."""
-        return self._read(self.backward_converter, d_codes, transposed=True)
+        Codes of fewer rows belong to the first ones, the others get 0; `outputs`: of the first so many columns alone.
+        """
+        return self._read(self.forward_converter, x_codes, outputs, transposed=False)
 
-    def _read(self, part: Converter, given: Ints, *, transposed: bool) -> Codes:
+    def backward(self, d_codes: Ints, outputs: int | None = None) -> Codes:
+        """The transposed read: codes [B, rows] of error codes [B, columns]; fewer as in `forward`."""
+        return self._read(self.backward_converter, d_codes, outputs, transposed=True)
+
+    @property
+    def levels(self) -> Wide:
+        """Weights as reads see them, unit 2^-14 [rows, columns]."""
+        return self._of_reads().levels
+
+    def _read(self, part: Converter, given: Ints, outputs: int | None, *, transposed: bool) -> Codes:
         name = "backward d_codes" if transposed else "forward x_codes"
-        lines = self.columns if transposed else self.rows
+        lines, most = (self.columns, self.rows) if transposed else (self.rows, self.columns)
+        wanted = most if outputs is None else checks.within(f"{name} outputs", outputs, most + 1)
         codes = np.asarray(given, np.int32)
-        if codes.ndim != 2 or codes.shape[1] != lines:
+        if codes.ndim != 2 or codes.shape[1] > lines:
             raise ValueError(f"PcmTile.{name} {codes.shape}: must be [B, {lines}]")
+        if part.dac_noise and codes.shape[1] < lines:  # lines of code 0 have noise too
+            codes = np.pad(codes, ((0, 0), (0, lines - codes.shape[1])))
         part.check_codes(codes, name)
         self._close()
-        levels, variances = self._matrices()
-        if transposed:
-            levels, variances = levels.T, variances.T
+        levels, variances = self._of_reads().part(codes.shape[1], wanted, transposed=transposed)
         kinds = _BACKWARD if transposed else _FORWARD
         place = at.BACKWARDS if transposed else at.FORWARDS
         numbers = self.counters[place] + np.arange(len(codes))
@@ -122,16 +166,16 @@ class PcmTile(PcmArray):
         sums = exact_product(part.levels(codes, dac), levels)
         if self.aging.noise:
             root = np.floor(np.sqrt(exact_product(codes.astype(np.int64) ** 2, variances).astype(np.float64)))
-            z = noise.z_of(noise.words(device, np.arange(levels.shape[1]))).astype(np.int64)
+            z = noise.z_of(noise.words(device, np.arange(wanted))).astype(np.int64)
             sums = sums + (((z * root.astype(np.int64) * 1774 << part.fraction) + (1 << 19)) >> 20)
         self.counters[place] += len(codes)
         return part.codes(sums, part.root(codes), read, adc)
 
-    def _matrices(self) -> tuple[Wide, Wide]:
-        """Weights in units of 2^-14, and the variance of a read of each, 2^-32 [rows, columns]."""
-        seen, deviation = self.seen()
-        level, variance = (seen + 32) >> 6, deviation**2
-        return level[:, 0::2] - level[:, 1::2], variance[:, 0::2] + variance[:, 1::2]
+    def _of_reads(self) -> Matrices:
+        seen = self.seen()
+        if self._matrices is None or self._matrices.seen is not seen:
+            self._matrices = Matrices.of(seen)
+        return self._matrices
 
     def _key(self, kind: int, numbers: Wide) -> noise.Key:
         return noise.event_key(self.keys[kind], numbers, np.zeros(numbers.shape, np.int64))
@@ -141,9 +185,18 @@ class PcmTile(PcmArray):
         self._settle(checks.within("sense_row row", row, self.rows))
         number, full = int(self.counters[at.ROW_READS]), 1 << self.design.formats.x
         levels = np.clip((self.sense(row) + 32) >> 6, 0, 1 << 15)
+        if self.compiled:
+            from crosstrain_model.twin import rram_kernels
+
+            codes = np.empty(self.device_columns, np.int32)
+            rram_kernels.read_row(levels, row, full, self._packed_keys, number, self._row_numbers, codes)
+            return self._named(codes, groups)
         read, adc = (self.z(kind, number, row)[None, :] for kind in (noise.READ_ROW, noise.ADC_ROW))
         root = np.array([[full << 4]], np.int64)
-        codes: Codes = rram.to_codes(self.row_converter, levels[None, :] * full, root, read, adc)[0]
+        return self._named(rram.to_codes(self.row_converter, levels[None, :] * full, root, read, adc)[0], groups)
+
+    def _named(self, codes: Codes, groups: Masks | None) -> Codes:
+        """Codes [device columns], 0 outside the groups [groups] that convert."""
         if groups is None:
             return codes
         named: Codes = np.where(np.repeat(groups, 2 * self.lanes)[: self.device_columns], codes, 0).astype(np.int32)
@@ -160,8 +213,19 @@ class PcmTile(PcmArray):
         if not columns.any():
             return 0
         self._settle(checks.within("pulse_row row", row, self.rows))
-        z = self.z(noise.PROGRAM, int(self.counters[at.PULSES]), row)
-        self.store(row, columns, self.constants.pulse(self.drifted(row), direction, amplitude, z))
+        number = int(self.counters[at.PULSES])
+        if self.compiled:
+            from crosstrain_model.twin import pcm_kernels
+
+            amplitudes = np.full(self.device_columns, amplitude, np.int64)
+            pcm_kernels.pulse(
+                self.g[row], self.xi[row], self.since_ns[row], self._now, self.aging.drift, self._known[row], columns,
+                direction == SET, amplitudes, self._numbers, self._packed_keys, number, row,
+            )  # fmt: skip
+            self._seen = None
+        else:
+            z = self.z(noise.PROGRAM, number, row)
+            self.store(row, columns, self.constants.pulse(self.drifted(row), direction, amplitude, z))
         self.count(row, columns, direction)
         self.counters[at.PULSES] += 1
         if direction != SET:
@@ -186,14 +250,19 @@ class PcmTile(PcmArray):
     # ---- checkpoints ----
 
     def state(self) -> State:
-        return super().state() | {"open_row": np.array(self.open_row, np.int64), "fresh": self.fresh.copy()}
+        own = {"open_row": np.array(self.open_row, np.int64), "fresh": self.fresh.copy()}
+        return super().state() | own | {"ranges": np.array([self.range_forward, self.range_backward])}
 
     def restore(self, state: State) -> None:
         where = "PcmTile.restore"
         open_row = state_checks.number(where, state, "open_row", (-1, self.rows - 1))
         fresh = state_checks.flags(where, state, "fresh", self.fresh.shape)
+        forward, backward = state_checks.reals(where, state, "ranges", (2,)).tolist()
+        if not min(forward, backward) > 0:
+            raise ValueError(f"{where} ranges = {[forward, backward]}: must be more than 0")
         super().restore(state)
         self.open_row, self.fresh[:] = open_row, fresh
+        self.set_ranges(forward=forward, backward=backward)
 
 
 _FORWARD = (noise.DAC_FORWARD, noise.DEVICE_FORWARD, noise.READ_FORWARD, noise.ADC_FORWARD)

@@ -318,8 +318,8 @@ def test_bad_input_is_one_line():
     with pytest.raises(UserError, match=r"pcm.slope = 2.0: must be 0.0..1.0"):
         Pcm(slope=2.0)
     tile = PcmTile(sample())
-    with pytest.raises(ValueError, match=r"PcmTile.forward x_codes \(2, 4\): must be \[B, 5\]"):
-        tile.forward(np.zeros((2, 4), int))
+    with pytest.raises(ValueError, match=r"PcmTile.forward x_codes \(2, 6\): must be \[B, 5\]"):
+        tile.forward(np.zeros((2, 6), int))
     with pytest.raises(ValueError, match="codes must be -128..127"):
         tile.forward(np.full((2, 5), 128))
     assert tile.load_weights(np.full((5, 6), -ONE - 1)) == 30

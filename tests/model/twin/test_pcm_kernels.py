@@ -39,10 +39,11 @@ def test_corners_of_age(scale):
         for t in (0, 1, 249, 250, 251, 20 * SECOND - 1, 20 * SECOND, 10**17, TIME_LIMIT - 1)
     ]
     g, xi, t = (np.array(part, np.int64) for part in zip(*edges, strict=True))
-    seen, deviation = np.empty_like(g), np.empty_like(g)
-    pcm_kernels.age(g, xi, t, aging.drift, aging.noise, seen, deviation)
-    assert np.array_equal(seen, aging.drifted(g, xi, t))
-    assert np.array_equal(deviation, aging.deviation(g, seen, t))
+    seen, deviation, known = np.empty_like(g), np.empty_like(g), np.full((g.size, 2), -1)
+    for moved in (g, g, ONE - g):  # what is remembered of a device is of its conductance
+        pcm_kernels.age(moved, xi, t, aging.drift, aging.noise, known, seen, deviation)
+        assert np.array_equal(seen, aging.drifted(moved, xi, t))
+        assert np.array_equal(deviation, aging.deviation(moved, seen, t))
 
 
 def used(array, codes):
