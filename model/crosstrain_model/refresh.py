@@ -97,9 +97,10 @@ class RefreshQueue:
 
     def next_row(self) -> int | None:
         """The row that is refreshed now; None: none is due."""
-        if not self.due.any():
+        behind = self.due[self.place :]
+        row = self.place + int(behind.argmax()) if behind.any() else int(self.due.argmax())
+        if not self.due[row]:
             return None
-        row = (self.place + int(np.argmax(np.roll(self.due, -self.place)))) % len(self.due)
         self.due[row] = False
         self.place = (row + 1) % len(self.due)
         return row
