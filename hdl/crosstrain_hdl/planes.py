@@ -54,3 +54,10 @@ def tree_sum(values):
         return values[0]
     half = len(values) // 2
     return tree_sum(values[:half]) + tree_sum(values[half:])
+
+
+def lowest(bits):
+    """Number of the lowest set bit."""
+    alone = bits & -bits
+    places = range(len(bits))
+    return Cat(Cat(alone[i] for i in places if i >> k & 1).any() for k in range((len(bits) - 1).bit_length()))

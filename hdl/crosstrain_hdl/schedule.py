@@ -6,11 +6,12 @@ in words of 32, one word a cycle, ahead of the row that is being visited; it end
 
 import enum
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth import Array, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.memory import address_width
+from crosstrain_hdl.planes import lowest
 from crosstrain_model.accumulator import Op
 from crosstrain_model.pulse import row_buffers
 from crosstrain_model.registers import touched_words
@@ -229,7 +230,7 @@ class Schedule(wiring.Component):
         with m.If(taken):
             m.d.sync += group.eq(Mux(last_group, 0, group + 1))
         with m.If(need_row):
-            m.d.sync += [has_row.eq(bits != 0), row.eq(_place(bits) + (base << 5)), bits.eq(rest)]
+            m.d.sync += [has_row.eq(bits != 0), row.eq(lowest(bits) + (base << 5)), bits.eq(rest)]
         with m.If(need_bits):
             m.d.sync += [bits.eq(Mux(scanned, 0, words[place])), base.eq(place)]
             with m.If(~scanned):
@@ -270,10 +271,3 @@ class Schedule(wiring.Component):
     def _in_word(self, row, i):
         """Whether a row's touched bit is in word i."""
         return row[5:] == i if self.words > 1 else Const(1, 1)
-
-
-def _place(bits):
-    """Number of the lowest set bit."""
-    lowest = bits & -bits
-    places = range(len(bits))
-    return Cat(Cat(lowest[i] for i in places if i >> k & 1).any() for k in range((len(bits) - 1).bit_length()))

@@ -33,6 +33,8 @@ class UpdateStream(wiring.Component):
     v_row, v_group, v_terms : where, and Out(lanes * accumulator) signed changes
     v_null : no visit here, only the markers: the end of a frame, or with v_program a token
     v_last : the frame (or token) ends with this; v_program : a program pass follows
+    v_row_end : with hybrid weights alone: no more visits of this row follow, but in another frame; a beat of a SPARSE
+        frame is a row of its own
     frame_error : Out(1), for one cycle per frame that is too short or too long, and per SPARSE beat of no weight
     busy : Out(1), a beat or token has not left
 
@@ -48,6 +50,7 @@ class UpdateStream(wiring.Component):
         array = design.array
         self.row_bits, self.group_bits = address_width(array.rows), address_width(array.groups)
         self.word = array.lanes * design.formats.accumulator
+        self._markers = (*MARKERS, "row_end") if design.carried else MARKERS
         super().__init__(
             {
                 "u_valid": In(1),
@@ -67,6 +70,7 @@ class UpdateStream(wiring.Component):
                 "v_null": Out(1),
                 "v_last": Out(1),
                 "v_program": Out(1),
+                **({"v_row_end": Out(1)} if design.carried else {}),
                 "frame_error": Out(1),
                 "busy": Out(1),
             }
@@ -108,7 +112,7 @@ class UpdateStream(wiring.Component):
         names = {"valid": 1, "data": beat_bits(self.design), "row": self.row_bits, "group": self.group_bits,
                  "beyond": 1, "wrong": 1}  # fmt: skip
         beat = {name: Signal(width, name=f"beat_{name}") for name, width in names.items()}
-        beat |= {name: Signal(name=f"beat_{name}") for name in ("token", *MARKERS)}
+        beat |= {name: Signal(name=f"beat_{name}") for name in ("token", *self._markers)}
         place = self._places(m, taken)
         with m.If(self._advance):
             m.d.sync += [
@@ -120,6 +124,9 @@ class UpdateStream(wiring.Component):
                 beat["beyond"].eq(place["beyond"]),
                 beat["wrong"].eq(taken & ~self.u_sparse & (place["late"] | (self.u_last & place["early"]))),
             ]
+        if "row_end" in beat:
+            with m.If(self._advance):
+                m.d.sync += beat["row_end"].eq(ends | self.u_last | self.u_sparse | place["last_group"])
         with m.If(taken):
             m.d.sync += [beat["data"].eq(self.u_data), beat["row"].eq(place["row"]), beat["group"].eq(place["group"])]
         return beat, cut
@@ -132,6 +139,7 @@ class UpdateStream(wiring.Component):
         place = {"row": Signal.like(row, name="place_row"), "group": Signal.like(group, name="place_group")}
         place |= {name: Signal(name=f"place_{name}") for name in ("beyond", "late", "early")}
         last_group, last_row = Signal(), Signal()
+        place["last_group"] = last_group
         m.d.comb += [
             place["row"].eq(Mux(self.u_first, 0, row)),
             place["group"].eq(Mux(self.u_first, 0, group)),
@@ -168,13 +176,14 @@ class UpdateStream(wiring.Component):
                 self._advance & beat["valid"] & ~beat["token"] & Mux(beat["sparse"], ~exists, beat["wrong"])
             ),
         ]
-        parts = {name: Signal.like(beat[name], name=f"parts_{name}") for name in ("valid", "row", "group", *MARKERS)}
+        kept = ("valid", "row", "group", *self._markers)
+        parts = {name: Signal.like(beat[name], name=f"parts_{name}") for name in kept}
         parts |= {"hit": Signal(name="parts_hit"), "word": Signal(self.word, name="parts_word")}
         parts["column"] = Signal(address_width(array.lanes), name="parts_column")  # its low bits
         with m.If(self._advance):
             m.d.sync += parts["valid"].eq(beat["valid"])
             m.d.sync += parts["hit"].eq(hit)
-            m.d.sync += [parts[name].eq(beat[name]) for name in MARKERS]
+            m.d.sync += [parts[name].eq(beat[name]) for name in self._markers]
         quotient = (column[:10] * -(-(1 << QUOTIENT_BITS) // array.lanes)) >> QUOTIENT_BITS
         with m.If(self._advance & hit):
             m.d.sync += [
@@ -192,9 +201,14 @@ class UpdateStream(wiring.Component):
         change = parts["word"][:width]
         sparse = Cat(Mux(lane == number, change, 0) for number in range(lanes))
         m.d.comb += lane.eq(parts["column"] - parts["group"] * lanes)
+        needed = parts["hit"] | parts["last"]
+        if "row_end" in parts:
+            needed = needed | parts["row_end"]
+            with m.If(self._advance):
+                m.d.sync += self.v_row_end.eq(parts["row_end"])
         with m.If(self._advance):
             m.d.sync += [
-                self.v_valid.eq(parts["valid"] & (parts["hit"] | parts["last"])),
+                self.v_valid.eq(parts["valid"] & needed),
                 self.v_null.eq(~parts["hit"]),
                 self.v_last.eq(parts["last"]),
                 self.v_program.eq(parts["program"]),

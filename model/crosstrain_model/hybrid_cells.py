@@ -4,6 +4,9 @@ Of each row with groups to be read, in the order of `hybrid`: one row read of th
 one of RESET pulses, each only where a cell needs it, and, with `hybrid.read_back` and after a command, one more row
 read.  A read that fails (the array answers None) ends the visit: its rounded changes are `dropped`, and nothing is
 written.  A read-back that fails counts all cells of its groups as failed.
+
+The host reads and writes L by groups: a row read of the group, and for a write the pulses that bring it to its word, as
+in a visit.  Where the read fails nothing is written.
 """
 
 from __future__ import annotations
@@ -54,15 +57,37 @@ class CellMemory(SramMemory):
         return carries
 
     def load(self, values: npt.ArrayLike, array: Row | None) -> None:
-        """Every row is read and written as by a visit; one whose read fails keeps what it holds."""
+        """Group by group, each written as by a visit; one whose read fails keeps what it holds."""
         assert array is not None
-        given, every = self.checked(values), np.ones(self.design.array.groups, np.bool_)
-        for row, wanted in enumerate(given):
-            cells = self._sense(row, every, array, "reads")
-            if cells is not None:
-                self.ledger["initial"][row] += wanted - self.held[row]
-                self.held[row] = wanted
-                self._write(row, every, cells, array)
+        lanes = self.design.array.lanes
+        for row, wanted in enumerate(self.checked(values)):
+            for group in range(self.design.array.groups):
+                self.load_group(row, group, wanted[group * lanes :], array)
+
+    def load_group(self, row: int, group: int, values: Int64, array: Row) -> None:
+        """The host writes a group; values [lanes] of it, those beyond the last column are ignored."""
+        groups, columns = self._one(group)
+        cells = self._sense(row, groups, array, "reads")
+        if cells is not None:
+            wanted = np.asarray(values, np.int64)[: int(columns.sum())]
+            self.ledger["initial"][row, columns] += wanted - self.held[row, columns]
+            self.held[row, columns] = wanted
+            self._write(row, groups, cells, array)
+
+    def read_group(self, row: int, group: int, array: Row) -> Int64 | None:
+        """L [lanes] of a group as the host reads it, 0 beyond the last column; None: the read failed."""
+        groups, columns = self._one(group)
+        cells = self._sense(row, groups, array, "reads")
+        if cells is None:
+            return None
+        found = np.zeros(self.design.array.lanes, np.int64)
+        found[: int(columns.sum())] = decode(self.hybrid, cells)[columns]
+        return found
+
+    def _one(self, group: int) -> tuple[Masks, Masks]:
+        """Masks of one group [groups] and of its columns [columns]."""
+        groups: Masks = np.arange(self.design.array.groups) == group
+        return groups, self.columns_of(groups)
 
     def _sense(self, row: int, groups: Masks, array: Row, counter: str) -> Masks | None:
         """Cells [columns, bits] of a row; those of groups that are not read are 0."""

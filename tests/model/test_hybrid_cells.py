@@ -236,8 +236,9 @@ def test_a_load_replaces_and_is_accounted_for():
     assert np.array_equal(bits_of(memory, array), wanted)
     assert not memory.imbalance().any()
     before = memory.held.copy()
-    memory.load(-wanted // 2, Log(array, refuse={5}))
-    assert np.array_equal(memory.held[5], before[5])
+    memory.load(-wanted // 2, Log(array, refuse={5 * 3 + 1}))  # the second group of row 5
+    assert np.array_equal(memory.held[5, 3:6], before[5, 3:6])
+    assert np.array_equal(memory.held[5, :3], -wanted[5, :3] // 2)
     assert np.array_equal(bits_of(memory, array), memory.held)
     for wrong in (np.full((13, 7), 64), np.full((13, 7), -65), np.zeros((13, 6))):
         with pytest.raises(ValueError, match=r"hybrid L: must be -64..63 \(hybrid.bits\) in the shape \(13, 7\)"):
