@@ -312,7 +312,7 @@ def _has_counter(design: Design, name: str) -> bool:
 
 def statistics(design: Design) -> Iterator[Register]:
     """What has happened since reset or `clear_counters`."""
-    texts = COUNTERS | registers_verify.TEXTS if design.verified else COUNTERS
+    texts = COUNTERS | registers_verify.TEXTS if design.streamed else COUNTERS
     for place, (name, doc) in enumerate(texts.items()):
         if _has_counter(design, name):
             yield Register(name=name, offset=0x080 + 4 * place, kind="status", doc=doc + "  Modulo 2^32.")

@@ -28,7 +28,7 @@ COUNTERS = {
 TEXTS = {
     "VECTORS": "Frames of changes accumulated: UPDATE and SPARSE.",
     "VISITS": "Groups of changes that were added: one clock cycle each.",
-    "ISSUED": "Device pulses that write-verify asked for: ISSUED = DELIVERED + ABORTED + FAILED + UNKNOWN once idle.",
+    "ISSUED": "Device pulses that were asked for: ISSUED = DELIVERED + ABORTED + FAILED + UNKNOWN once idle.",
 }
 """What counters of `registers.py` count here."""
 WORDS = ("frame of changes", "Always 0: changes come in one frame.")
