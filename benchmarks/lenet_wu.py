@@ -2,6 +2,8 @@
 
     python benchmarks/lenet_wu.py --data-dir FOLDER [--through model|rtl] [--seeds 1 .. 10] [--epochs 13] [--json FILE]
     python benchmarks/lenet_wu.py --naive          every change is written at once: theta is one unit
+    python benchmarks/lenet_wu.py --naive --no-copy    and W is what the array reads after every batch: nothing but the
+                                                   devices holds a change
     python benchmarks/lenet_wu.py --paper          errors of the paper's simulation: ADC 2 LSB, reads 0.3 level,
                                                    writes 0.5 level, each device
     --set FIELD=VALUE                              any field of the design
@@ -21,7 +23,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from common import guarded, reduced, report
@@ -29,6 +31,7 @@ from common import guarded, reduced, report
 from crosstrain.command_train import tile_factory
 from crosstrain_model.design_file import design_hash, load_design
 from crosstrain_model.files import write_text_atomic
+from crosstrain_model.tile import StreamTile
 from crosstrain_model.training.plan import Plan
 from crosstrain_model.training.run import Run
 
@@ -70,13 +73,18 @@ def changes(args: argparse.Namespace, own: list[str]) -> list[str]:
 def main() -> int:
     parser = options(__doc__.split("\n")[0], SEEDS)
     parser.add_argument("--naive", action="store_true", help="write every change at once")
+    parser.add_argument("--no-copy", action="store_true", help="after every batch W is what the array reads")
     args = parser.parse_args()
+    if args.no_copy and args.through == "rtl":
+        parser.error("--no-copy: is for the model alone")
     overrides = changes(args, ["update.threshold=1"] if args.naive else [])
-    rows = [one_seed(args, overrides, seed) for seed in args.seeds]
+    rows = [one_seed(args, overrides, seed, args.no_copy) for seed in args.seeds]
     return conclude(args, load_design(args.design, overrides), rows)
 
 
-def one_seed(args: argparse.Namespace, overrides: list[str], seed: int) -> dict[str, Any]:
+def one_seed(
+    args: argparse.Namespace, overrides: list[str], seed: int, no_copy: bool = False
+) -> dict[str, Any]:
     """The figures of one seed: run, or taken from the folder."""
     design = load_design(args.design, [f"seed={seed}", *overrides])
     plan = Plan(
@@ -88,20 +96,26 @@ def one_seed(args: argparse.Namespace, overrides: list[str], seed: int) -> dict[
     if args.o:
         Path(args.o).mkdir(parents=True, exist_ok=True)
         asked = f"{args.epochs}-{args.rate}-{args.schedule}-{args.calibrate}-{args.averaged}-{seed}"
+        asked += "-no-copy" if no_copy else ""
         kept = Path(args.o) / f"{args.through}-{design_hash(design)[:12]}-{asked}.json"
         if kept.is_file():
             row: dict[str, Any] = json.loads(kept.read_text())
             return show(row)
     start = time.process_time()
     run = Run(design, plan, tile_factory(args.through), data_dir=args.data_dir)
-    run.learn(lambda run: progress(run, seed))
+    run.learn(lambda run: after_batch(run, seed, no_copy))
     row = {"seed": seed, **run.figures(), "cpu_seconds": time.process_time() - start}
     if kept is not None:
         write_text_atomic(kept, json.dumps(row, indent=2) + "\n")
     return show(row)
 
 
-def progress(run: Run, seed: int) -> None:
+def after_batch(run: Run, seed: int, no_copy: bool) -> None:
+    """Says how far a run is; `no_copy`: forgets what the tiles' digital copies know beyond their arrays."""
+    for layer in run.tiles.layers if no_copy else ():
+        for tile in layer.grid.tiles:
+            cast(StreamTile, tile).read_copy()
+        layer.refresh()
     if run.history.batches % 400 == 0:
         accuracy, golden = run.history.rows[-1][:2]
         epoch = run.history.batches // 400
