@@ -75,12 +75,8 @@ class GradientBench(Bench):
             dump = driver.dump_accumulators if name == "H" else lambda: driver.dump_memory(name)
             rows = await self.call(dump)
             return {(name, r, c): value for r, row in enumerate(rows) for c, value in enumerate(row)}
-        if name != "H":
-            await self.call(driver.write, "MEM_SELECT", {"P": 1, "P_ref": 2}[name])
-        found = {(name, *place): await self.call(driver.read_accumulator, *place) for place in self.places}
-        if name != "H":
-            await self.call(driver.write, "MEM_SELECT", 0)
-        return found
+        read = driver.read_accumulator if name == "H" else lambda *place: driver.read_cell(name, *place)
+        return {(name, *place): await self.call(read, *place) for place in self.places}
 
     def check_ledger(self, counters: dict[str, int]) -> None:
         """Slots that the array fired are those that were delivered, or nobody knows."""

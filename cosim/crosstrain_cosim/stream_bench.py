@@ -64,15 +64,13 @@ class StreamBench(Bench):
         """Digital state as the driver reads it: all cells of all memories, or those of the sample."""
         driver = self.driver
         found: dict[str, Any] = {}
-        for number, name in enumerate(self.module.MEMORIES):
+        for name in self.module.MEMORIES:
             if self.whole:
                 dump = driver.dump_accumulators if name == "dW" else lambda name=name: driver.dump_memory(name)
                 rows = await self.call(dump)
                 found[name] = {(r, c): value for r, row in enumerate(rows) for c, value in enumerate(row)}
                 continue
-            await self.call(driver.write, "MEM_SELECT", number)
-            found[name] = {place: await self.call(driver.read_accumulator, *place) for place in self.places}
-            await self.call(driver.write, "MEM_SELECT", 0)
+            found[name] = {place: await self.call(driver.read_cell, name, *place) for place in self.places}
         touched = await self.call(driver.touched_rows)
         return {**found, "touched": touched, "since_pass": await self.call(driver.read, "VECTORS_SINCE_PASS")}
 

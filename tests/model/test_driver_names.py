@@ -144,3 +144,8 @@ def test_accumulators_are_meant_whatever_memory_was_selected(made, name):
         driver.write("MEM_SELECT", 1)
         call()
         assert memory.words[module.REGISTERS["MEM_SELECT"][0]] == 0
+    last = module.MEMORIES[-1]
+    driver.write_cell(last, 1, 2, 3)
+    assert memory.words[module.REGISTERS["MEM_SELECT"][0]] == module.MEMORY_NUMBERS[last] > 0
+    assert memory.words[module.REGISTERS["MEM_ADDRESS"][0]] == 1 << 20 | (2 // module.LANES) << 8 | 2 % module.LANES
+    assert (driver.read_cell(last, 1, 2), driver.read_accumulator(1, 2)) == (3, 3)  # a transport without memories
