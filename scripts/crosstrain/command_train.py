@@ -81,6 +81,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         **{name: getattr(plan, name) for name in ("network", "data", "through", "epochs")},
         **training.figures(),
     }
+    if args.design.carried:
+        from crosstrain_model.training.hybrid_figures import hybrid_figures
+
+        figures |= hybrid_figures(training.tiles.grids)
     figures["ok"] = training.history.mismatches == 0
     if folder is not None:
         _finish(training, folder, figures)
@@ -135,6 +139,10 @@ def _told(training: Run) -> str:
         rram = training.design.rram
         pairs = f"pairs of RRAM devices of {rram.levels} levels, write error {rram.write_error:g} of a level"
         return f"{training.plan.network} on {shape}: {pairs}"
+    if training.design.carried:
+        hybrid, where = training.design.hybrid, "SRAM" if training.design.hybrid.cells == "sram" else "binary devices"
+        pairs = f"pairs of phase-change devices, a SET pulse {training.design.pcm.step:g} of their range"
+        return f"{training.plan.network} on {shape}: {pairs}, {hybrid.bits} bits of L in {where}"
     return f"{training.plan.network} on {shape}: {device.kind} devices of {device.states} states, {spread}"
 
 
@@ -168,6 +176,11 @@ def _print(figures: dict[str, Any], folder: RunFolder | None) -> None:
         rates = ", ".join(f"{layer['writes_per_weight']:.1f}" for layer in figures["layers"])
         writes, lost = (sum(layer[name] for layer in figures["layers"]) for name in ("writes", "gave_up"))
         print(f"writes     {rates} devices per weight, layer by layer; {lost:,} of {writes:,} given up")
+    if "carries" in figures:
+        worn = max(figures["endurance"], key=lambda part: part["share"])
+        print(f"carries    {figures['carries']:,}; pairs programmed anew {figures['refreshed']:,}")
+        print(f"L          {figures['l_sets']:,} SET and {figures['l_resets']:,} RESET pulses on its cells")
+        print(f"endurance  at most {worn['most']:,} cycles of a device ({worn['name']}): {worn['share']:.1e} of 10^8")
     if figures["through"] == "rtl":
         print(f"lockstep   {figures['mismatches']} mismatches over all pulses, accumulators and weights")
     print(f"speed      {figures['samples_per_second']:,.0f} samples/s")

@@ -35,6 +35,20 @@ def test_figures_of_a_run(capsys):
     assert "golden FP32" in capsys.readouterr().out
 
 
+def test_hybrid_weights_tell_what_they_did_to_devices(capsys):
+    fields = ("hybrid.refresh_every=1", "hybrid.saturation=150")
+    changes = [word for field in fields for word in ("--set", field)]
+    assert main(["train", "hic-64", *changes, "--epochs", "1", "--samples", "60", "--rate", "0.5", "-o", "run"]) == 0
+    figures = json.loads(Path("run/result.json").read_text())
+    assert figures["scheme"] == "hic"
+    assert min(figures[name] for name in ("carries", "refreshed", "l_sets", "l_resets")) > 0
+    worn = max(part["most"] for part in figures["endurance"])
+    out, told = capsys.readouterr()
+    assert f"carries    {figures['carries']:,}; pairs programmed anew {figures['refreshed']:,}\n" in out
+    assert f"endurance  at most {worn:,} cycles of a device (" in out
+    assert "mlp on 2 tiles of 64 x 64: pairs of phase-change devices, a SET pulse 0.125 of their range, 7 bits" in told
+
+
 def test_a_run_through_verilog_equals_one_through_the_model():
     fields = ("array.rows=13", "array.columns=7", "array.lanes=3", "array.pair=push-pull", "converters.adc_noise=0.7")
     shape = [word for field in fields for word in ("--set", field)]
