@@ -65,11 +65,12 @@ def make(state: ArrayState, words: Words) -> npt.NDArray[np.int64]:
     context[REFERENCE] = 0 if state.reference is None else state.reference.ctypes.data
     context[RESPONSES], context[BOUNDS] = (word.ctypes.data for word in words)
     parts = (state.forward_converter, state.backward_converter, state.row_converter)
-    context[CONVERTERS:] = [number for part in parts for number in _converter(part)]
+    context[CONVERTERS:] = [number for part in parts for number in numbers_of(part)]
     return context
 
 
-def _converter(part: Converter) -> list[int]:
+def numbers_of(part: Converter) -> list[int]:
+    """A converter in the places from BITS to CHUNK."""
     return [
         part.bits,
         part.adc,

@@ -31,6 +31,7 @@ from crosstrain_model.pulse import SET
 from crosstrain_model.section import refuse
 from crosstrain_model.twin import checks, converter, noise, rram
 from crosstrain_model.twin import pcm_array as at
+from crosstrain_model.twin.context import numbers_of
 from crosstrain_model.twin.converter import Converter
 from crosstrain_model.twin.pcm import Amplitude, PcmConstants
 from crosstrain_model.twin.pcm_array import Masks, PcmArray, State, Wide
@@ -38,8 +39,10 @@ from crosstrain_model.twin.pcm_drift import ONE, Aging
 
 Ints = npt.NDArray[np.integer[Any]]
 Codes = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
 EXACT = 1 << 53
 """Integers below it are exact in double precision."""
+_NONE: Floats = np.empty((0, 0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,14 +165,23 @@ class PcmTile(PcmArray):
         kinds = _BACKWARD if transposed else _FORWARD
         place = at.BACKWARDS if transposed else at.FORWARDS
         numbers = self.counters[place] + np.arange(len(codes))
-        dac, device, read, adc = (self._key(kind, numbers) for kind in kinds)
-        sums = exact_product(part.levels(codes, dac), levels)
-        if self.aging.noise:
-            root = np.floor(np.sqrt(exact_product(codes.astype(np.int64) ** 2, variances).astype(np.float64)))
-            z = noise.z_of(noise.words(device, np.arange(wanted))).astype(np.int64)
-            sums = sums + (((z * root.astype(np.int64) * 1774 << part.fraction) + (1 << 19)) >> 20)
         self.counters[place] += len(codes)
-        return part.codes(sums, part.root(codes), read, adc)
+        dac, device, read, adc = kinds
+        sums = product(part.levels(codes, self._key(dac, numbers)) if part.dac_noise else codes, levels)
+        spread = product(codes.astype(np.int64) ** 2, variances) if self.aging.noise else _NONE
+        if self.compiled:
+            from crosstrain_model.twin import pcm_read_kernels
+
+            out = np.empty((len(codes), wanted), np.int32)
+            converters, first = np.array(numbers_of(part), np.int64), int(self.counters[place]) - len(codes)
+            pcm_read_kernels.finish(sums, spread, codes, converters, self._packed_keys, (device, read), first, out)
+            return out
+        exact = sums.astype(np.int64)
+        if spread.size:
+            z = noise.z_of(noise.words(self._key(device, numbers), np.arange(wanted))).astype(np.int64)
+            root = np.floor(np.sqrt(spread)).astype(np.int64)
+            exact = exact + (((z * root * 1774 << part.fraction) + (1 << 19)) >> 20)
+        return part.codes(exact, part.root(codes), self._key(read, numbers), self._key(adc, numbers))
 
     def _of_reads(self) -> Matrices:
         seen = self.seen()
@@ -269,10 +281,9 @@ _FORWARD = (noise.DAC_FORWARD, noise.DEVICE_FORWARD, noise.READ_FORWARD, noise.A
 _BACKWARD = (noise.DAC_BACKWARD, noise.DEVICE_BACKWARD, noise.READ_BACKWARD, noise.ADC_BACKWARD)
 
 
-def exact_product(left: Wide, right: Wide) -> Wide:
-    """left @ right of integers, exact: in double precision where that holds every sum, which is faster."""
+def product(left: Ints, right: Ints) -> Floats:
+    """left @ right of integers, exact and then rounded to double precision: by doubles where these hold every sum."""
     bound = int(np.abs(left).max(initial=0)) * int(np.abs(right).max(initial=0)) * left.shape[1]
     if bound >= EXACT:
-        return left @ right
-    product: Wide = (left.astype(np.float64) @ right.astype(np.float64)).astype(np.int64)
-    return product
+        return (left.astype(np.int64) @ right.astype(np.int64)).astype(np.float64)
+    return left.astype(np.float64) @ right.astype(np.float64)

@@ -79,13 +79,13 @@ def _read_blocks(part: Array, which: int, codes: Array, weights: Array, keys: Ar
             vector = np.uint64(first) + v
             for c in range(np.uint64(0), outputs):
                 line[c] = sums[c, v]
-            root = _root(codes[vector]) if part[at.READ_NOISE] != 0 else 0
-            _to_codes(part, line, root, keys, kind + 1, number + np.int64(vector), 0, out[vector])
+            root = root_of(codes[vector]) if part[at.READ_NOISE] != 0 else 0
+            to_signed_codes(part, line, root, keys, kind + 1, number + np.int64(vector), 0, out[vector])
     return done
 
 
 @compiled
-def _root(codes: Array) -> int:
+def root_of(codes: Array) -> int:
     """Root of the summed squares in 1/16 code."""
     squares = np.int64(0)
     for r in range(codes.size):
@@ -103,7 +103,7 @@ def _to_levels(part: Array, codes: Array, keys: Array, kind: int, number: int, r
             z = np.int64(z_of_word(a, stride, r))
             level = min(max(level + ((z * part[at.DAC_NOISE] + 2048) >> 12), -32767), 32767)
         levels[r] = np.int32(level)
-    return _root(codes)
+    return root_of(codes)
 
 
 @compiled
@@ -114,7 +114,9 @@ def z_of_word(a: Any, stride: Any, index: int) -> Any:
 
 
 @compiled
-def _to_codes(part: Array, sums: Array, root: int, keys: Array, kind: int, number: int, row: int, out: Array) -> None:
+def to_signed_codes(
+    part: Array, sums: Array, root: int, keys: Array, kind: int, number: int, row: int, out: Array
+) -> None:  # fmt: skip
     """ADC codes of sums; `kind` is the read's, the ADC's follows it."""
     full = np.int64(1) << (part[at.ADC] - 1)
     multiplier, shift = part[at.MULTIPLIER], part[at.SHIFT] - 8
@@ -167,7 +169,7 @@ def read(context: Array, which: int, codes: Array, out: Array) -> bool:
         else:
             backward_sums(levels[0], weights, part[at.CHUNK], sums[0])
         for v in range(size):
-            _to_codes(part, sums[v], roots[v], keys, kind + 1, counters[which] + v, 0, out[first + v])
+            to_signed_codes(part, sums[v], roots[v], keys, kind + 1, counters[which] + v, 0, out[first + v])
         counters[which] += size
         first += size
     return True
@@ -188,5 +190,5 @@ def read_row(context: Array, row: int, out: Array) -> None:
     for c in range(out.size):
         less = reference[c] if reference.size else np.int32(0)
         sums[c] = np.int64(levels[0]) * np.int64(wide_level(g, c, pair, less))
-    _to_codes(part, sums, root, keys, noise.READ_ROW, counters[2], row, out)
+    to_signed_codes(part, sums, root, keys, noise.READ_ROW, counters[2], row, out)
     counters[2] += 1

@@ -15,7 +15,7 @@ from crosstrain_model.pulse import RESET, SET
 from crosstrain_model.twin import noise
 from crosstrain_model.twin.pcm import NOMINAL, PcmConstants
 from crosstrain_model.twin.pcm_drift import ONE, SECOND
-from crosstrain_model.twin.pcm_tile import PcmTile, exact_product
+from crosstrain_model.twin.pcm_tile import PcmTile, product
 
 PART = Pcm()
 G = st.integers(0, ONE)
@@ -256,7 +256,7 @@ def test_products_are_exact_on_either_way(scale):
     rng = np.random.default_rng(8)
     left, right = rng.integers(-(2**20), 2**20, (3, 64)), rng.integers(-(2**7), 2**7, (64, 4)) * scale
     wanted = [[sum(int(a) * int(b) for a, b in zip(row, column, strict=True)) for column in right.T] for row in left]
-    assert exact_product(left, right).tolist() == wanted
+    assert product(left, right).tolist() == wanted
 
 
 # --- checkpoints and bad input ----------------------------------------------------------------------------------------
