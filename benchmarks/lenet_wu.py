@@ -19,18 +19,13 @@ The bar: a mean of at least 97.73 % (Wu 2023), at most 0.8 points under the gold
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import time
-from pathlib import Path
 from typing import Any, cast
 
+import mnist_runs
 import numpy as np
 from common import guarded, reduced, report
 
-from crosstrain.command_train import tile_factory
-from crosstrain_model.design_file import design_hash, load_design
-from crosstrain_model.files import write_text_atomic
+from crosstrain_model.design_file import load_design
 from crosstrain_model.tile import StreamTile
 from crosstrain_model.training.plan import Plan
 from crosstrain_model.training.run import Run
@@ -45,21 +40,11 @@ PAPER = ("converters.adc_noise=2.0", "rram.write_error=0.5")
 
 def options(description: str, seeds: int) -> argparse.ArgumentParser:
     """What every experiment with this network can be told."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--design", default="wu-64")
-    parser.add_argument("--through", default="model", choices=("model", "rtl"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, seeds + 1)))
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--rate", type=float, default=0.016)
-    parser.add_argument("--schedule", default="cosine", choices=("constant", "cosine"))
-    parser.add_argument("--calibrate", type=int, default=100, help="batches from one setting of ADC ranges to the next")
-    parser.add_argument("--averaged", type=int, default=1, help="reads of a vector whose mean is the result")
+    parser: argparse.ArgumentParser = mnist_runs.options(
+        description, design="wu-64", seeds=seeds, epochs=EPOCHS, rate=0.016
+    )
     parser.add_argument("--read-noise", type=float, help="of a device, in levels (default: 0.1, with --paper 0.3)")
     parser.add_argument("--paper", action="store_true", help="errors of the paper's simulation")
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the design")
-    parser.add_argument("--data-dir", default=os.environ.get("CROSSTRAIN_DATA"), help="folder that holds mnist/")
-    parser.add_argument("-o", metavar="FOLDER", help="keeps what is finished")
-    parser.add_argument("--json", metavar="FILE", help="write the result to FILE as one JSON object")
     return parser
 
 
@@ -92,34 +77,17 @@ def one_seed(
         optimizer="adamw", rate=args.rate, schedule=args.schedule, seed=seed, calibrate=args.calibrate,
         averaged=args.averaged,
     )  # fmt: skip
-    kept = None
-    if args.o:
-        Path(args.o).mkdir(parents=True, exist_ok=True)
-        asked = f"{args.epochs}-{args.rate}-{args.schedule}-{args.calibrate}-{args.averaged}-{seed}"
-        asked += "-no-copy" if no_copy else ""
-        kept = Path(args.o) / f"{args.through}-{design_hash(design)[:12]}-{asked}.json"
-        if kept.is_file():
-            row: dict[str, Any] = json.loads(kept.read_text())
-            return show(row)
-    start = time.process_time()
-    run = Run(design, plan, tile_factory(args.through), data_dir=args.data_dir)
-    run.learn(lambda run: after_batch(run, seed, no_copy))
-    row = {"seed": seed, **run.figures(), "cpu_seconds": time.process_time() - start}
-    if kept is not None:
-        write_text_atomic(kept, json.dumps(row, indent=2) + "\n")
-    return show(row)
+    listener = forget if no_copy else mnist_runs.progress
+    return show(mnist_runs.one_seed(args, design, plan, listener=listener, mark="no-copy" if no_copy else ""))
 
 
-def after_batch(run: Run, seed: int, no_copy: bool) -> None:
-    """Says how far a run is; `no_copy`: forgets what the tiles' digital copies know beyond their arrays."""
-    for layer in run.tiles.layers if no_copy else ():
+def forget(run: Run) -> None:
+    """Forgets what the tiles' digital copies know beyond their arrays."""
+    for layer in run.tiles.layers:
         for tile in layer.grid.tiles:
             cast(StreamTile, tile).read_copy()
         layer.refresh()
-    if run.history.batches % 400 == 0:
-        accuracy, golden = run.history.rows[-1][:2]
-        epoch = run.history.batches // 400
-        print(f"  seed {seed}, epoch {epoch}: tiles {accuracy:.2f} %, golden {golden:.2f} %", flush=True)
+    mnist_runs.progress(run)
 
 
 def show(row: dict[str, Any]) -> dict[str, Any]:

@@ -123,9 +123,8 @@ class HybridController:
     def _visit(self, rows: npt.NDArray[np.intp], changes: Int64, groups: Masks, cells: Row | None) -> None:
         self.counts["visits"] += int(groups.sum())
         carries = add_rows(self.memory, rows, round_changes(self.design, changes, groups, self.rounding), cells)
-        for row, counts in zip(rows.tolist(), carries, strict=True):
-            if counts.any():
-                self.waiting.append(Carry(row=row, counts=counts))
+        for place in np.flatnonzero(carries.any(axis=1)).tolist():
+            self.waiting.append(Carry(row=int(rows[place]), counts=carries[place]))
 
     def batch(self) -> None:
         """A PROGRAM frame."""

@@ -74,7 +74,7 @@ class TileGrid:
     @property
     def copied(self) -> bool:
         """Whether such tiles keep a digital copy of their weights; others are `HybridStreamTile`s."""
-        return self.design.verified
+        return self.streamed and not self.design.carried
 
     def configure(self, rate: float) -> None:
         """Set every tile's registers for learning rate `rate` per sample; nothing where the host has the rate."""

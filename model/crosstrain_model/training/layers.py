@@ -13,6 +13,7 @@ position, sample by sample and in each sample from left to right, then down.  In
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -110,6 +111,10 @@ class TiledLayer(nn.Module):
         if grid.streamed:
             self.weight = nn.Parameter(torch.zeros(grid.inputs, grid.outputs))
         self._anchor = torch.zeros((), requires_grad=True)
+        self.gain = 1.0
+        """What the host multiplies products with (`recalibrate.py`); set between training and use."""
+        self.watcher: Callable[[torch.Tensor], None] | None = None
+        """Gets the products of every read, without bias, where somebody asks for them."""
 
     def product(self, x: torch.Tensor) -> torch.Tensor:
         """The layer for vectors x (vectors, inputs)."""
@@ -117,10 +122,15 @@ class TiledLayer(nn.Module):
         if weight is None:
             anchor, biased = (self._anchor, False) if bias is None else (bias, True)
             y = _OuterProduct.apply(x, anchor, biased, self.grid, self.training)  # type: ignore[no-untyped-call]
-        else:
-            y = _CopiedProduct.apply(x, weight, self.grid)  # type: ignore[no-untyped-call]
-            y = y if bias is None else y + bias
-        product: torch.Tensor = y if scale is None else scale * y
+            scaled: torch.Tensor = y if scale is None else scale * y
+            return scaled
+        y = _CopiedProduct.apply(x, weight, self.grid)  # type: ignore[no-untyped-call]
+        if self.gain != 1.0:
+            y = self.gain * y
+        y = y if scale is None else scale * y
+        if self.watcher is not None:
+            self.watcher(y.detach())
+        product: torch.Tensor = y if bias is None else y + bias
         return product
 
     def hand_over(self) -> None:

@@ -36,7 +36,7 @@ ADAM = ("step", "exp_avg", "exp_avg_sq")
 def check_optimizer(design: Design, plan: Plan) -> None:
     """Refuse what tiles cannot do: those that make outer products of x and d know a rate and nothing else."""
     if design.row.source == "stream":
-        if plan.weight_decay and not design.verified:
+        if plan.weight_decay and design.carried:
             told = f"must be 0.0 (scheme {design.scheme} keeps no copy of the weights)"
             raise refuse("train.weight_decay", plan.weight_decay, told)
         return
