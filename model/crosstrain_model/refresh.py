@@ -32,6 +32,7 @@ import numpy.typing as npt
 from crosstrain_model import state_checks
 from crosstrain_model.pulse import RESET
 from crosstrain_model.write_verify import Row, WriteVerify
+from crosstrain_model.write_verify_batch import program_row
 
 Int64 = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.bool_]
@@ -72,7 +73,7 @@ def refresh_row(verify: WriteVerify, array: Row, row: int, saturation: int) -> R
     w = plus - minus
     wanted = np.stack((np.maximum(w, 0), np.maximum(-w, 0)), axis=-1).reshape(-1)
     targets = np.where(devices, (wanted << design.formats.fraction) >> k, 0)
-    lost = verify.program(array, row, devices, targets)
+    lost = program_row(verify, array, row, devices, targets)
     return Refreshed(row=row, failed=False, pairs=pairs, lost=lost)
 
 

@@ -245,6 +245,28 @@ class PcmTile(PcmArray):
             self.fresh |= columns
         return int(columns.sum())
 
+    def begin_row(self, row: int) -> Masks:
+        """A kernel is about to read and pulse this row: the mask [device columns] in which it marks RESET pulses."""
+        self._settle(row)
+        return np.zeros(self.device_columns, np.bool_)
+
+    def end_row(self, row: int, resets: Masks) -> None:
+        """It has done so."""
+        if resets.any():
+            self.open_row = row
+            self.fresh |= resets
+        self.forget()
+
+    def kernel_arrays(self, row: int) -> tuple[tuple[Wide, Wide, Wide, Wide], tuple[Wide, Wide]]:
+        """State of a row as kernels change it, between `begin_row` and `end_row`."""
+        state = self.g[row], self.xi[row], self.since_ns[row], self._known[row]
+        return state, (self.sets[row], self.resets[row])
+
+    def kernel_numbers(self) -> tuple[Wide, Any, Wide, Wide, Wide]:
+        """Drift, noise and time; keys and counters of events; the converter of row reads; the devices."""
+        aging = np.array((self.aging.drift, self.aging.noise, self._now), np.int64)
+        return aging, self._packed_keys, self.counters, self._row_numbers, self._numbers
+
     def _settle(self, row: int) -> None:
         """Settles the open row, unless the event is one of that row."""
         if self.open_row in (-1, row):
