@@ -16,6 +16,7 @@ from crosstrain.command_train import tile_factory
 from crosstrain_model.design import Design
 from crosstrain_model.design_file import design_hash
 from crosstrain_model.files import write_text_atomic
+from crosstrain_model.training.grid import TileFactory
 from crosstrain_model.training.plan import Plan
 from crosstrain_model.training.run import Run
 
@@ -40,18 +41,25 @@ def options(description: str, *, design: str | None, seeds: int, epochs: int, ra
     return parser
 
 
-def one_seed(args: argparse.Namespace, design: Design, plan: Plan, more: Callable[[Run], Row]) -> Row:
-    """The figures of one run, with what `more` finds in it at its end: run, or taken from the folder."""
+def one_seed(
+    args: argparse.Namespace, design: Design, plan: Plan, more: Callable[[Run], Row], *,
+    factory: TileFactory | None = None, mark: str = "",
+) -> Row:  # fmt: skip
+    """The figures of one run, with what `more` finds in it at its end: run, or taken from the folder.
+
+    factory : what builds tiles, if not what the plan says; mark : what makes such runs differ from others
+    """
     kept = None
     if args.o:
         Path(args.o).mkdir(parents=True, exist_ok=True)
         asked = hashlib.sha256(json.dumps(dataclasses.asdict(plan), sort_keys=True).encode()).hexdigest()
-        kept = Path(args.o) / f"{plan.through}-{plan.network}-{design_hash(design)[:12]}-{asked[:12]}-{plan.seed}.json"
+        name = "-".join(part for part in (plan.through, plan.network, mark, design_hash(design)[:12]) if part)
+        kept = Path(args.o) / f"{name}-{asked[:12]}-{plan.seed}.json"
         if kept.is_file():
             row: Row = json.loads(kept.read_text())
             return row
     start = time.process_time()
-    run = Run(design, plan, tile_factory(plan.through), data_dir=args.data_dir)
+    run = Run(design, plan, factory or tile_factory(plan.through), data_dir=args.data_dir)
     run.learn(progress)
     row = {"seed": plan.seed, **run.figures(), "epochs": run.history.rows, **more(run)}
     row["cpu_seconds"] = time.process_time() - start
