@@ -77,8 +77,8 @@ def one_seed(
         optimizer="adamw", rate=args.rate, schedule=args.schedule, seed=seed, calibrate=args.calibrate,
         averaged=args.averaged,
     )  # fmt: skip
-    listener = forget if no_copy else mnist_runs.progress
-    return show(mnist_runs.one_seed(args, design, plan, listener=listener, mark="no-copy" if no_copy else ""))
+    forgets = {"listener": forget, "mark": "no-copy"} if no_copy else {}
+    return show(mnist_runs.one_seed(args, design, plan, **forgets))
 
 
 def forget(run: Run) -> None:

@@ -42,11 +42,12 @@ def options(description: str, *, design: str | None, seeds: int, epochs: int, ra
 
 
 def one_seed(
-    args: argparse.Namespace, design: Design, plan: Plan, more: Callable[[Run], Row], *,
-    factory: TileFactory | None = None, mark: str = "",
+    args: argparse.Namespace, design: Design, plan: Plan, more: Callable[[Run], Row] = lambda run: {}, *,
+    listener: Callable[[Run], None] | None = None, factory: TileFactory | None = None, mark: str = "",
 ) -> Row:  # fmt: skip
     """The figures of one run, with what `more` finds in it at its end: run, or taken from the folder.
 
+    listener : called after every batch, in place of `progress`
     factory : what builds tiles, if not what the plan says; mark : what makes such runs differ from others
     """
     kept = None
@@ -60,7 +61,7 @@ def one_seed(
             return row
     start = time.process_time()
     run = Run(design, plan, factory or tile_factory(plan.through), data_dir=args.data_dir)
-    run.learn(progress)
+    run.learn(listener or progress)
     row = {"seed": plan.seed, **run.figures(), "epochs": run.history.rows, **more(run)}
     row["cpu_seconds"] = time.process_time() - start
     if kept is not None:
