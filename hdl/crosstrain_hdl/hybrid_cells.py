@@ -199,7 +199,7 @@ class HybridCells(wiring.Component):
                 m.next = "REST"
         m.d.comb += self.visiting.eq(~state.ongoing("REST") | wear.busy)
         m.d.comb += [
-            self._rows.release.eq(self._ends & ~self._host),
+            self._rows.pop.eq(self._ends & ~self._host),
             self.l_valid.eq(self._ends & self._host & ~self.m_write),
             self.l_data.eq(Mux(self._good, words.l_data, 0)),
             self.busy.eq(self.visiting | ~self._rows.empty),

@@ -25,7 +25,7 @@ class RowQueue(wiring.Component):
     row_valid, row, groups, amount : Out, there is a row: number, groups that have words, sum of what they count for
     fetch, group : In, strobe: read the word of a group of the oldest row
     word : Out(width), it, one cycle later; it stays until the next fetch
-    release : In(1), strobe while `row_valid`: the oldest row is done with
+    pop : In(1), strobe while `row_valid`: the oldest row is done with
     empty : Out(1), no row waits, and none is coming
     """
 
@@ -52,7 +52,7 @@ class RowQueue(wiring.Component):
                 "fetch": In(1),
                 "group": In(group),
                 "word": Out(width),
-                "release": In(1),
+                "pop": In(1),
                 "empty": Out(1),
             }
         )
@@ -78,10 +78,10 @@ class RowQueue(wiring.Component):
             self.word.eq(memory.R0_data),
         ]
         m.d.comb += [getattr(self, name).eq(values[head]) for name, values in entries.items()]
-        m.d.sync += count.eq(count + commit - self.release)
+        m.d.sync += count.eq(count + commit - self.pop)
         with m.If(commit):
             m.d.sync += tail.eq(following_index(m, tail, self.rows))
-        with m.If(self.release):
+        with m.If(self.pop):
             m.d.sync += head.eq(following_index(m, head, self.rows))
         return m
 

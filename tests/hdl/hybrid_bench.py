@@ -100,6 +100,6 @@ class Rows:
                     ctx.set(queue.fetch, 0)
                     words[group] = unpack(ctx.get(queue.word), self.bits, self.count)
             self.seen.append((row, words))
-            ctx.set(queue.release, 1)
+            ctx.set(queue.pop, 1)
             await ctx.tick()
-            ctx.set(queue.release, 0)
+            ctx.set(queue.pop, 0)

@@ -94,8 +94,8 @@ class Bench:
     seen : commands as (op, row, direction, width, amplitude, pulses); times : cycles of slots taken
     """
 
-    def __init__(self, design, array, *, seed=1, chance=1.0, values=None, **more):
-        self.design, self.dut, self.array = design, WriteVerify(design), array
+    def __init__(self, design, array, *, dut=None, seed=1, chance=1.0, values=None, **more):
+        self.design, self.dut, self.array = design, dut or WriteVerify(design), array
         self.rng, self.chance = random.Random(seed), chance
         fields = {name: getattr(design.verify, name, None) for name in settings(design)}
         fields |= {name: getattr(design.pulse, name) for name in ("width_set", "width_reset", "guard")}
@@ -182,7 +182,7 @@ class Bench:
                 await self._read(ctx)
             elif ctx.get(dut.p_valid) and self.happens():
                 await self._pulse(ctx)
-            elif self.fed and ctx.get(dut.empty) and not ctx.get(dut.busy):
+            elif self.fed and not ctx.get(dut.busy):
                 break
             else:
                 await ctx.tick()
@@ -234,8 +234,9 @@ class Bench:
 
     async def _pulse(self, ctx):
         dut = self.dut
-        names = ("op", "row", "direction", "width", "amplitude", "pulses")
-        op, row, direction, width, amplitude, pulses = (ctx.get(getattr(dut, f"p_{name}")) for name in names)
+        names = ("row", "direction", "width", "amplitude", "pulses")
+        row, direction, width, amplitude, pulses = (ctx.get(getattr(dut, f"p_{name}")) for name in names)
+        op = ctx.get(dut.p_op) if hasattr(dut, "p_op") else Op.PROGRAM
         self.seen.append((op, row, direction, width, amplitude, pulses))
         self.commands_at.append(self.cycle)
         await self._strobe(ctx, dut.p_ready)
