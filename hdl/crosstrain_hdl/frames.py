@@ -38,7 +38,8 @@ class Frames(FrameStream):
         code, lanes = code_bits(design), design.array.lanes
         self.pulsed, self.streamed = design.pulsed, design.streamed
         self.read_words = design.array.row_words
-        if not self.streamed:
+        self.transposed = not design.verified
+        if self.transposed:
             self.read_words = max(self.read_words, design.array.groups)
         super().__init__(
             {
@@ -75,7 +76,9 @@ class Frames(FrameStream):
         accepted, last_beat = Signal(), Signal()
         is_x, is_d, backward = (op == name for name in (FrameOp.UPDATE_X, FrameOp.UPDATE_D, FrameOp.BACKWARD))
         if self.streamed:  # there are none of these
-            is_x = is_d = backward = 0
+            is_x = is_d = 0
+        if not self.transposed:
+            backward = 0
         m.d.comb += [
             for_lists.eq(is_x | is_d),
             for_array.eq((op == FrameOp.FORWARD) | backward),
@@ -214,7 +217,7 @@ class Frames(FrameStream):
         m.submodules.words = memory = Memory1R1W(self.read_words, len(self.dac_codes))
         sending, fetch, is_d, last = Signal(), Signal(), Signal(), Signal()
         index = Signal(range(self.read_words + 1))
-        backward = 0 if self.streamed else self._op == FrameOp.BACKWARD
+        backward = self._op == FrameOp.BACKWARD if self.transposed else 0
         m.d.comb += [
             self.h_op.eq(Mux(self._op == FrameOp.FORWARD, Op.FORWARD, Mux(backward, Op.BACKWARD, Op.READ_ROW))),
             memory.W0_en.eq(gearbox.word_valid & for_array),

@@ -39,7 +39,10 @@ class FrameStream(wiring.Component):
             streams.eq((op == FrameOp.UPDATE) | (op == FrameOp.SPARSE)),
             refused.eq(~known | (of_row & (row >= self.design.array.rows))),
         ]
-        waits = (op == FrameOp.FORWARD) & ~self._dac_free
+        reads = op == FrameOp.FORWARD
+        if self.transposed:
+            reads = reads | (op == FrameOp.BACKWARD)
+        waits = reads & ~self._dac_free
         with m.If(self.s_axis_tvalid & ~waits & ~self.cancel):
             m.d.comb += self.frame_error.eq(refused)
             m.d.sync += [

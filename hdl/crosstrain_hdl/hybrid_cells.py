@@ -65,6 +65,7 @@ class HybridCells(wiring.Component):
     clip_valid, clip_count : Out, strobe: the clamp took something of so many lanes
     count_clear : In(1), strobe; reads .. dropped : Out(32), counters modulo 2^32
     failed_event : Out(1), strobe: a read-back found cells wrong, or failed
+    clearing : Out(1), the counts of pulses are cleared, as after reset
     visiting : Out(1), a visit is under way; busy : Out(1), or rows wait or are coming, or counts are cleared
     """
 
@@ -91,6 +92,7 @@ class HybridCells(wiring.Component):
                 "count_clear": In(1),
                 **{name: Out(COUNTER_BITS) for name in COUNTERS},
                 "failed_event": Out(1),
+                "clearing": Out(1),
                 "visiting": Out(1),
                 "busy": Out(1),
             }
@@ -109,6 +111,7 @@ class HybridCells(wiring.Component):
         self._commands(m)
         self._join_wear(m)
         self._count(m)
+        m.d.comb += self.clearing.eq(self._wear.clearing)
         return m
 
     def _take_rows(self, m):

@@ -28,6 +28,7 @@ class HybridWear(wiring.Component):
     x_valid, x_ready, x_of_row, x_row, x_group, x_lane, x_bit : a read of the host, of a row or of a cell column; taken
         while not `busy`
     y_valid, y_sets, y_resets : Out, its counts, two cycles later
+    clearing : Out(1), counts are cleared
     busy : Out(1), masks go by, or counts are cleared
     """
 
@@ -45,6 +46,7 @@ class HybridWear(wiring.Component):
                 "shift": Out(1),
                 "clear": In(1),
                 **wear_members(design),
+                "clearing": Out(1),
                 "busy": Out(1),
             }
         )
@@ -59,6 +61,7 @@ class HybridWear(wiring.Component):
         counted = self._walk(m)
         self._count_row(m)
         m.d.comb += [
+            self.clearing.eq(self._clearing),
             self.busy.eq(self._clearing | self._walks | counted),
             self.x_ready.eq(~self.busy & ~self.begin),
             self._take.eq(self.x_valid & self.x_ready),

@@ -1,4 +1,5 @@
-"""Memory switch: the window's visits go to the memory that MEM_SELECT names: dW, W, or pulses of plus or minus devices.
+"""Memory switch: the window's visits go to the memory that MEM_SELECT names: dW and W, or L of hybrid weights, or pulses
+of plus or minus devices.
 
 A word of the window has a cell per lane, all of one width; each memory has its own, and what does not fit into it is
 cut off. Counts of plus and minus devices lie in one word: a write puts the other half back as the read before it, which
@@ -10,16 +11,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.memory import address_width
-from crosstrain_hdl.window import cell_width
+from crosstrain_hdl.window import cell_width, has_select
 
 
 class MemorySwitch(wiring.Component):
     """Members
 
-    m_select : In(2), which memory, in the numbering of `cost.weight_cells`
+    m_select : In(2), which memory, in the numbering of `cost.window_cells`; where there are several
     m_valid, m_ready, m_write, m_row, m_group, m_data, r_valid, r_data : the window's visits
     dw_valid, dw_ready, dw_data, dw_r_valid, dw_r_data : of the accumulators, through the schedule
     copy_valid, copy_ready, copy_data, copy_r_valid, copy_r_data : of the copy
+    l_valid, l_ready, l_data, l_r_valid, l_r_data : of L, in the place of both
     cells_* : of the counts of pulses, where there are any
 
     Row, group and the kind of a visit are the window's own.
@@ -29,11 +31,14 @@ class MemorySwitch(wiring.Component):
         self.design = design
         array = design.array
         self.bits = {"dw": design.formats.accumulator, "copy": design.copy_bits}
+        if design.carried:
+            self.bits = {"l": design.hybrid.bits}
+        self.signed = tuple(self.bits)
         if design.verify.cell_bits:
             self.bits["cells"] = 2 * design.verify.cell_bits
         word = array.lanes * cell_width(design)
         ports = {
-            "m_select": In(2),
+            **({"m_select": In(2)} if has_select(design) else {}),
             "m_valid": In(1),
             "m_ready": Out(1),
             "m_write": In(1),
@@ -50,16 +55,19 @@ class MemorySwitch(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        chosen = {"dw": self.m_select == 0, "copy": self.m_select == 1, "cells": self.m_select[1]}
+        chosen = {self.signed[0]: Const(1, 1)}
+        if has_select(self.design):
+            chosen = {name: self.m_select == place for place, name in enumerate(self.signed)}
+            chosen["cells"] = self.m_select >= len(self.signed)
         ready = came = 0
-        data = self._extended("dw")
+        data = self._extended(self.signed[0])
         for name in self.bits:
             m.d.comb += getattr(self, f"{name}_valid").eq(self.m_valid & chosen[name])
             ready = ready | (chosen[name] & getattr(self, f"{name}_ready"))
             came = came | (chosen[name] & getattr(self, f"{name}_r_valid"))
             if name == "copy":
                 data = Mux(chosen[name], self._extended(name), data)
-        for name in ("dw", "copy"):
+        for name in self.signed:
             m.d.comb += getattr(self, f"{name}_data").eq(Cat(cell[: self.bits[name]] for cell in self._cells()))
         if "cells" in self.bits:
             data = Mux(chosen["cells"], self._counts(m), data)
@@ -79,7 +87,8 @@ class MemorySwitch(wiring.Component):
 
     def _counts(self, m):
         """Counts of the devices chosen, as the window has them; and what is written of both."""
-        bits, width, minus = self.design.verify.cell_bits, cell_width(self.design), self.m_select[0]
+        bits, width = self.design.verify.cell_bits, cell_width(self.design)
+        minus = self.m_select == len(self.signed) + 1
         kept = Signal.like(self.cells_r_data, name="kept")
         with m.If(self.cells_r_valid):
             m.d.sync += kept.eq(self.cells_r_data)

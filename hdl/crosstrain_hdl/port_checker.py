@@ -114,7 +114,7 @@ class PortChecker(PortTracker):
         self._hit(m, "CMD_RESYNC", ~self._synced & (other | self.arr_slot_valid | self.arr_dac_valid))
         self._hit(m, "CMD_OUTSTANDING", self._synced & other & (full | self._aborting))
         wrong = unused | missing
-        if self.design.verified:  # groups: at least one of a READ_ROW, and none of anything else
+        if self.design.device_reads:  # groups: at least one of a READ_ROW, and none of anything else
             wrong = wrong | ((self.arr_cmd_op == Op.READ_ROW) != self.arr_cmd_groups.any())
         self._hit(m, "CMD_FIELDS", self.arr_cmd_valid & wrong)
         wanted = Mux(self._is_abort, ABORT_TAG, self._next_tag)

@@ -157,7 +157,7 @@ class PortTracker(wiring.Component):
             for op in READ_OPS:
                 with m.Case(op):
                     m.d.sync += command.dac_left.eq(dac_words(self.design, op))
-                    named = self.design.verified and op == Op.READ_ROW
+                    named = self.design.device_reads and op == Op.READ_ROW
                     due = total([self.arr_cmd_groups]) if named else adc_words(self.design, op)
                     m.d.sync += command.adc_left.eq(due)
 

@@ -15,7 +15,7 @@ from crosstrain_model.port import (
     TAG_BITS,
     Op,
     Status,
-    adc_codes,
+    adc_bits,
     adc_words,
     dac_bits,
     dac_words,
@@ -44,11 +44,11 @@ class ReadPath(wiring.Component):
 
     def __init__(self, design):
         self.design = design
-        dac, adc = dac_bits(design), adc_codes(design) * design.formats.adc
+        dac, adc = dac_bits(design), adc_bits(design)
         self.most = max(design.array.row_words, design.array.groups, dac_words(design, Op.FORWARD))
         super().__init__(
             {
-                **({"groups": In(design.array.groups)} if design.verified else {}),
+                **({"groups": In(design.array.groups)} if design.device_reads else {}),
                 "start": In(1),
                 "op": In(OP_BITS),
                 "tag": In(TAG_BITS),
@@ -106,7 +106,7 @@ class ReadPath(wiring.Component):
                     with m.Case(op):
                         m.d.sync += self._dac_left.eq(dac_words(self.design, op))
                         m.d.sync += self._adc_left.eq(adc_words(self.design, op))
-        if self.design.verified:
+        if self.design.device_reads:
             self._count_groups(m)
         m.d.comb += [
             self.free.eq(~self._open & ~self._full & ~self.adc_valid & (self._dac_left == 0)),

@@ -73,6 +73,10 @@ class Results(wiring.Component):
         """Codes extended in their slots: once as they come, for they stay until they are taken."""
         bits, wanted = self.design.formats.adc, result_bits(self.design)
         codes = [self.adc_codes.word_select(place, bits) for place in range(adc_codes(self.design))]
+        unsigned = Cat(Cat(code, Const(0, wanted - bits)) for code in codes)
         if self.design.verified:
-            return Cat(Cat(code, Const(0, wanted - bits)) for code in codes)
-        return Cat(Cat(code, code[-1].replicate(wanted - bits)) for code in codes)
+            return unsigned
+        signed = Cat(Cat(code, code[-1].replicate(wanted - bits)) for code in codes)
+        if self.design.carried:  # of weights in the lower half, or of single devices
+            signed = Mux(self.r_op == Op.READ_ROW, unsigned, signed[: len(signed) // 2])
+        return signed

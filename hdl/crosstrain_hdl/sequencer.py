@@ -22,7 +22,7 @@ from crosstrain_hdl.pulse_ledger import COUNTERS, PulseLedger
 from crosstrain_hdl.read_path import ReadPath
 from crosstrain_hdl.sequencer_ports import control_members, pulse_members, read_members
 from crosstrain_hdl.watchdog import Watchdog
-from crosstrain_model.port import ABORT_TAG, LAST_TAG, PULSES_BITS, TAG_BITS, WEIGHTS, Op, Status
+from crosstrain_model.port import ABORT_TAG, LAST_TAG, PULSES_BITS, TAG_BITS, WEIGHTS, ArrayId, Op, Status
 
 
 class Sequencer(wiring.Component):
@@ -32,7 +32,8 @@ class Sequencer(wiring.Component):
         write-verify in its place t_op says PROGRAM or FORM
     in_pass : In(1), rows may still come to Pulse; an abort of the host lasts until there are none
     h_valid, h_ready, h_op, h_row, h_tag : In, Out, In, In, In, a read of the host; h_tag is given back with its result;
-        with write-verify, whose reads come this way too, h_groups: groups of a READ_ROW, at least one
+        where single devices are read, whose reads come this way too, h_groups: groups of a READ_ROW, at least one
+    t_cells, h_cells : In(1), where binary devices hold L: the command, or read, is one of array L
     dac_valid, dac_ready, dac_codes : In, Out, In, its words of input codes
     adc_valid, adc_ready, adc_codes, adc_last : Out, In, Out, Out, the words it returns; fewer when it failed
     r_valid, r_ready, r_op, r_tag, r_status : Out, In, Out, Out, Out, its result, after its words; one for every read
@@ -220,15 +221,21 @@ class Sequencer(wiring.Component):
 
         m.d.sync += [
             self.arr_cmd_op.eq(either(Op.ABORT, self.h_op, self.t_op if self.design.verified else Op.PROGRAM)),
-            self.arr_cmd_array.eq(Mux(self._abort, 0, WEIGHTS)),
+            self.arr_cmd_array.eq(Mux(self._abort, 0, self._array())),
             self.arr_cmd_row.eq(either(0, Mux(self.h_op == Op.READ_ROW, self.h_row, 0), self.t_row)),
             self.arr_cmd_width.eq(either(0, 0, self.t_width)),
             self.arr_cmd_amplitude.eq(either(0, 0, self.t_amplitude)),
             self.arr_cmd_tag.eq(Mux(self._abort, ABORT_TAG, self._next_tag)),
         ]
-        if self.design.verified:
+        if self.design.device_reads:
             names = self.h_op == Op.READ_ROW
             m.d.sync += self.arr_cmd_groups.eq(either(0, Mux(names, self.h_groups, 0), 0))
+
+    def _array(self):
+        """Which array the command that begins is for."""
+        if not self.design.cells_array:
+            return WEIGHTS
+        return Mux(Mux(self._take_read, self.h_cells, self.t_cells), ArrayId.L, WEIGHTS)
 
     def _connect_reads(self, m):
         reads = self._reads
@@ -242,7 +249,7 @@ class Sequencer(wiring.Component):
             reads.status.eq(self.arr_done_status),
             reads.lose.eq(self._lose & ~self._train),
         ]
-        if self.design.verified:
+        if self.design.device_reads:
             m.d.comb += reads.groups.eq(self.h_groups)
         for name, member in reads.signature.members.items():
             if name.startswith(("dac_", "adc_", "r_", "arr_")):

@@ -10,10 +10,11 @@ from crosstrain_model.port import (
     STATUS_BITS,
     TAG_BITS,
     WIDTH_BITS,
-    adc_codes,
+    adc_bits,
     amplitude_bits,
     dac_bits,
     row_bits,
+    slot_columns,
 )
 from crosstrain_model.pulse import COUNTER_BITS
 
@@ -22,6 +23,7 @@ def pulse_members(design):
     """Towards `Pulse`, or write-verify, and the schedule behind it."""
     return {
         **({"t_op": In(OP_BITS)} if design.verified else {}),
+        **({"t_cells": In(1)} if design.cells_array else {}),
         "t_valid": In(1),
         "t_ready": Out(1),
         "t_row": In(row_bits(design)),
@@ -31,7 +33,7 @@ def pulse_members(design):
         "t_pulses": In(PULSES_BITS),
         "slot_valid": In(1),
         "slot_ready": Out(1),
-        "slot_columns": In(design.array.device_columns),
+        "slot_columns": In(slot_columns(design)),
         "slot_last": In(1),
         "over": Out(1),
         "cancel": Out(1),
@@ -44,7 +46,8 @@ def pulse_members(design):
 def read_members(design):
     """Reads of the host, their words and their results."""
     return {
-        **({"h_groups": In(design.array.groups)} if design.verified else {}),
+        **({"h_groups": In(design.array.groups)} if design.device_reads else {}),
+        **({"h_cells": In(1)} if design.cells_array else {}),
         "h_valid": In(1),
         "h_ready": Out(1),
         "h_op": In(OP_BITS),
@@ -55,7 +58,7 @@ def read_members(design):
         "dac_codes": In(dac_bits(design)),
         "adc_valid": Out(1),
         "adc_ready": In(1),
-        "adc_codes": Out(adc_codes(design) * design.formats.adc),
+        "adc_codes": Out(adc_bits(design)),
         "adc_last": Out(1),
         "r_valid": Out(1),
         "r_ready": In(1),

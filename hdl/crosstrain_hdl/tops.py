@@ -1,12 +1,13 @@
 """Which top a design has: one controller per way of keeping the gradient, and of programming."""
 
-from crosstrain_model.section import refuse
-
 
 def controller(design):
-    """The component whose Verilog is the design's: `Controller`, `StreamController` or `GradientController`."""
+    """The component whose Verilog is the design's: `Controller`, `StreamController`, `HybridController` or
+    `GradientController`."""
     if design.carried:
-        raise refuse("scheme", design.scheme, "has no Verilog yet: the model alone")
+        from crosstrain_hdl.hybrid_controller import HybridController
+
+        return HybridController(design)
     if design.streamed:
         from crosstrain_hdl.stream_controller import StreamController
 

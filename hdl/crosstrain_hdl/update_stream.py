@@ -36,6 +36,7 @@ class UpdateStream(wiring.Component):
     v_row_end : with hybrid weights alone: no more visits of this row follow, but in another frame; a beat of a SPARSE
         frame is a row of its own
     frame_error : Out(1), for one cycle per frame that is too short or too long, and per SPARSE beat of no weight
+    wrong_beat : Out(1), with hybrid weights alone: it is such a beat
     busy : Out(1), a beat or token has not left
 
     Attributes
@@ -70,7 +71,7 @@ class UpdateStream(wiring.Component):
                 "v_null": Out(1),
                 "v_last": Out(1),
                 "v_program": Out(1),
-                **({"v_row_end": Out(1)} if design.carried else {}),
+                **({"v_row_end": Out(1), "wrong_beat": Out(1)} if design.carried else {}),
                 "frame_error": Out(1),
                 "busy": Out(1),
             }
@@ -176,6 +177,8 @@ class UpdateStream(wiring.Component):
                 self._advance & beat["valid"] & ~beat["token"] & Mux(beat["sparse"], ~exists, beat["wrong"])
             ),
         ]
+        if self.design.carried:
+            m.d.comb += self.wrong_beat.eq(self.frame_error & beat["sparse"])
         kept = ("valid", "row", "group", *self._markers)
         parts = {name: Signal.like(beat[name], name=f"parts_{name}") for name in kept}
         parts |= {"hit": Signal(name="parts_hit"), "word": Signal(self.word, name="parts_word")}

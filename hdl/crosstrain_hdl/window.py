@@ -13,23 +13,24 @@ from amaranth.lib.wiring import In, Out
 
 from crosstrain_hdl.memory import address_width
 from crosstrain_model import registers_gradient, registers_verify
+from crosstrain_model.cost import window_cells
 from crosstrain_model.registers import touched_words
 
 
 def windows(design):
     """Names of the registers that are windows here, in lower case."""
-    schedule = () if design.pulsed else ("vectors_since_pass", "touched_index", "touched_data")
+    schedule = () if design.pulsed or design.carried else ("vectors_since_pass", "touched_index", "touched_data")
     return (*schedule, "mem_address", "mem_data", *(("mem_select",) if has_select(design) else ()))
 
 
 def has_select(design):
     """Whether there are several memories behind the window."""
-    return design.dynamic_reference or design.verified
+    return len(window_cells(design)) > 1
 
 
 def cell_width(design):
     """Bits of a cell in m_data and r_data."""
-    if design.verified:
+    if design.verified or design.carried:
         return registers_verify.cell_bits(design)
     return registers_gradient.cell_bits(design) if design.transfers else design.formats.accumulator
 
@@ -71,7 +72,7 @@ class Window(wiring.Component):
         for each of `windows(design)`
     since_pass, since_write, since_data : the schedule's count
     touched_number, touched, touched_put, touched_bits : its touched bits, one word of 32 (not with pulse trains)
-    m_select : Out(2), only with a dynamic reference or write-verify: which memory
+    m_select : Out(2), only where there are several memories: which one
     m_* : its host visits; r_valid, r_data : what a read visit brings
     visiting : In(1), a visit is in the accumulator's pipeline
     disturbed : In(1), other visits than the host's are going on
@@ -88,7 +89,7 @@ class Window(wiring.Component):
             {
                 **ports,
                 "write_data": In(32),
-                **({} if design.pulsed else _schedule_members(design)),
+                **(_schedule_members(design) if "touched_data" in windows(design) else {}),
                 **({"m_select": Out(2)} if has_select(design) else {}),
                 "m_hold": Out(1),
                 "m_valid": Out(1),
@@ -107,7 +108,7 @@ class Window(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         self._select = 0
-        if not self.design.pulsed:
+        if "touched_data" in windows(self.design):
             self._state_words(m)
         if has_select(self.design):
             self._memory(m)

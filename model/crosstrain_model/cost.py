@@ -6,7 +6,7 @@ from crosstrain_model.design import Design
 
 
 def weight_cells(design: Design) -> dict[str, int]:
-    """{name: bits} of what the chip keeps of a weight, accumulator first; MEM_SELECT numbers them in this order.
+    """{name: bits} of what the chip keeps of a weight, accumulator first.
 
     Digital accumulation has chi, an update stream dW, row transfers H, and in-memory SGD nothing.  Hybrid weights have
     L, unless binary devices behind the array port hold it.  Write-verify adds the copy W (hybrid weights have none)
@@ -26,6 +26,13 @@ def weight_cells(design: Design) -> dict[str, int]:
         bits = design.formats.adc + design.formats.fraction  # `reference.reference_bits`, without its numpy
         cells |= ({"P": bits} if design.transfer.memory == "leak" else {}) | {"P_ref": bits}
     return cells
+
+
+def window_cells(design: Design) -> dict[str, int]:
+    """{name: bits} of what MEM_DATA shows, in the numbering of MEM_SELECT: `weight_cells`, and L wherever it is."""
+    if design.cells_array:
+        return {"L": design.hybrid.bits} | weight_cells(design)
+    return weight_cells(design)
 
 
 def weight_memory_bits(design: Design) -> int:

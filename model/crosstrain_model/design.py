@@ -328,6 +328,16 @@ class Design(Section):
         return self.row.programming == "carry"
 
     @property
+    def device_reads(self) -> bool:
+        """Whether row reads give codes of single devices, and name the groups that convert."""
+        return self.verified or self.carried
+
+    @property
+    def cells_array(self) -> bool:
+        """Whether there is an array L of binary devices behind the array port."""
+        return self.carried and self.hybrid.cells == "binary"
+
+    @property
     def column_amplitudes(self) -> bool:
         """Whether a pulse has an amplitude for each device column."""
         return self.verified and self.verify.amplitude == "column"

@@ -17,7 +17,8 @@ A frame is one or more beats, the last marked by TLAST.  TUSER of its first beat
     FORM        none (1)  form the devices of `row`, `write_verify`; likewise
 
 With one-sided pairs (write-verify) results have the codes of devices, 2 * columns of them, unsigned, 2 * lanes a beat,
-the codes of FORWARD are unsigned, and BACKWARD is an unknown op: the host has the weights.
+the codes of FORWARD are unsigned, and BACKWARD is an unknown op: the host has the weights.  With hybrid weights only
+READ_ROW has those; results of FORWARD and BACKWARD have signed codes in the lower half of such beats, zeros above.
 
 A beat carries `stream_codes` codes, each in a slot of `slot_bits` (8, 16 or 32) bits, code 0 lowest; bits above a code
 and codes beyond the last are ignored.  A row of an UPDATE begins a beat.  A beat of SPARSE holds the change in its

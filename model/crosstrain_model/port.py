@@ -136,8 +136,21 @@ def amplitude_bits(design: Design) -> int:
 
 
 def adc_codes(design: Design) -> int:
-    """Codes in a word of output codes: those of `lanes` weights, or of the devices of `lanes` one-sided pairs."""
-    return design.array.lanes * (2 if design.verified else 1)
+    """Codes in a word of output codes: those of `lanes` weights, or of the devices of `lanes` pairs, where they are
+    read one by one."""
+    return design.array.lanes * (2 if design.device_reads else 1)
+
+
+def adc_bits(design: Design) -> int:
+    """Bits of a word of output codes; of a row of array L it has a bit for each cell of `lanes` weights."""
+    cells = design.array.lanes * design.hybrid.bits if design.cells_array else 0
+    return max(adc_codes(design) * design.formats.adc, cells)
+
+
+def slot_columns(design: Design) -> int:
+    """Device columns of the widest array."""
+    cells = design.array.columns * design.hybrid.bits if design.cells_array else 0
+    return max(design.array.device_columns, cells)
 
 
 def adc_words(design: Design, op: int) -> int:
@@ -170,7 +183,7 @@ class PortSignal:
 
 def port_signals(design: Design) -> tuple[PortSignal, ...]:
     """The pins of the port of one design, in the order in which they appear everywhere."""
-    lanes, columns = design.array.lanes, design.array.device_columns
+    lanes, columns = design.array.lanes, slot_columns(design)
     rows, code, returned = row_bits(design), code_bits(design), adc_codes(design)
     pair = "; of weight c: 2c is its plus device, 2c + 1 its minus device" if design.array.differential else ""
     fired = "device pulses that were fired, each column of each slot one; 0 for reads"
@@ -185,6 +198,13 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
         amplitude = f"amplitude codes, opaque to the controller: {each}; 0 where it gets no pulse"
     if design.verified:
         signed, device = "unsigned", ", of single devices, plus before minus"
+    if design.carried:
+        device = "; of a READ_ROW unsigned, of single devices, plus before minus; else of the lower half alone"
+    if design.cells_array:
+        bits = design.hybrid.bits
+        pair += f"; of array L {bits}c is cell 0 of weight c"
+        device += f"; of array L a bit for each of {bits * lanes} cells"
+    if design.device_reads:
         text = "groups of columns whose ADCs convert, of a READ_ROW, else 0; bit g: columns lanes * g and up"
         groups = [("out", "cmd_groups", design.array.groups, text)]
     words = f"{lanes} {signed} codes of {code} bits, line 0 of the word lowest"
@@ -212,7 +232,7 @@ def port_signals(design: Design) -> tuple[PortSignal, ...]:
         ("out", "dac_last", 1, "last word of the read"),
         ("in", "dac_ready", 1, "the word is taken"),
         ("in", "adc_valid", 1, "a word of output codes is offered"),
-        ("in", "adc_codes", returned * design.formats.adc, answers),
+        ("in", "adc_codes", adc_bits(design), answers),
         ("in", "adc_last", 1, "last word of the read"),
         ("out", "adc_ready", 1, "the word is taken"),
         ("in", "done_valid", 1, "a completion is offered"),

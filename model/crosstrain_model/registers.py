@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crosstrain_model import __version__, registers_gradient, registers_hybrid, registers_verify
-from crosstrain_model.cost import weight_cells
+from crosstrain_model.cost import window_cells
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.register import Field, Register
@@ -322,7 +322,7 @@ def windows(design: Design) -> Iterator[Register]:
     """The state that a checkpoint needs, besides the settings."""
     if not design.pulsed and not design.carried:
         yield from _pass_state(design, "Frames of changes" if design.streamed else "Vectors")
-    if weight_cells(design):
+    if window_cells(design):
         yield from _memory_window(design)
 
 

@@ -32,6 +32,8 @@ def cell_bits(design: Design) -> int:
 
 def streams(design: Design) -> tuple[str, ...]:
     """The streams that a design has."""
+    if design.carried:
+        return ("rounding",)
     return ("rows", "columns", *(("choppers",) if chopped(design, "random") else ()))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from crosstrain_model.cost import weight_cells
+from crosstrain_model.cost import window_cells
 from crosstrain_model.design import Design
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.register import Field, Register
@@ -37,7 +37,7 @@ WORDS = ("frame of changes", "Always 0: changes come in one frame.")
 
 def cell_bits(design: Design) -> int:
     """Bits of a cell as MEM_DATA shows it, signed: wide enough for dW or L, W and the counts of pulses."""
-    return max(bits + (name in ("plus", "minus")) for name, bits in weight_cells(design).items())
+    return max(bits + (name in ("plus", "minus")) for name, bits in window_cells(design).items())
 
 
 def counters(design: Design) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ def events(common: tuple[Field, ...]) -> tuple[Field, ...]:
 
 def registers(design: Design) -> Iterator[Register]:
     """All of them, by ascending offset."""
-    memories = tuple(weight_cells(design))
+    memories = tuple(window_cells(design))
     if len(memories) > 1:
         yield Register(
             name="MEM_SELECT", offset=0x1F0, kind="window", width=2, high=len(memories) - 1,
