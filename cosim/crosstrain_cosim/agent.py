@@ -68,7 +68,7 @@ class Agent:
     def reset(self) -> None:
         """Power-up of the macro."""
         self._now: Event | None = None
-        self._sets = np.zeros(self.design.array.device_columns, np.int64)
+        self._sets = np.zeros(port.slot_columns(self.design), np.int64)
         self._resets = np.zeros_like(self._sets)
         self._fault: Fault | None = None
         self._taken = 0
@@ -119,7 +119,7 @@ class Agent:
         if not self._words:
             self._drive("adc_valid", 0)
         elif not self._driven["adc_valid"] and self.rng.random() >= self.gaps:
-            self._drive("adc_codes", packed(self._words[0], self.design.formats.adc))
+            self._drive("adc_codes", self._packed(self._words[0]))
             last, fault = len(self._words) == 1, self._fault
             marked = fault is not None and fault.kind == "mark" and (last or fault.after > 0)
             self._drive("adc_last", int(last != marked))
@@ -131,6 +131,10 @@ class Agent:
             self._drive("done_valid", 1)
         for name in ("cmd_ready", "slot_ready", "dac_ready"):
             self._drive(name, int(self.rng.random() >= self.gaps))
+
+    def _packed(self, word: list[int]) -> int:
+        """A word of codes on its pins."""
+        return packed(word, self.design.formats.adc)
 
     def _command(self) -> None:
         seen: dict[str, Any] = {name: int(getattr(self.dut, f"arr_cmd_{name}").value) for name in self.payload}

@@ -29,7 +29,7 @@ def quick(design: Design, width_set: int = 2, width_reset: int = 3) -> dict[str,
     limit = design.pulse.width_limit
     rows = {"width_set": min(width_set, limit), "width_reset": min(width_reset, limit), "guard": 1}
     trains = {"train_width": min(width_set, limit), "train_guard": 1}
-    few = _few(design) if design.verified else {}
+    few = _few(design) if design.verified else _coarse(design) if design.carried else {}
     return {**(rows if design.row.programming != "none" else {}), **(trains if design.pulsed else {}), **few}
 
 
@@ -40,6 +40,16 @@ def _few(design: Design) -> dict[str, int]:
     few = {"cycles": min(verify.cycles, 5), "reads_log2": min(verify.reads_log2, 2), "window": window,
            "set_margin": max(verify.set_margin, -window)}  # fmt: skip
     return {name: value for name, value in few.items() if value != getattr(verify, name)}
+
+
+def _coarse(design: Design) -> dict[str, int]:
+    """Registers of a refresh that has more to do, sooner, and takes wide steps."""
+    code, top = 1 << design.formats.fraction, (1 << design.formats.adc) - 1
+    step = max(1, top >> 5)  # codes of a SET pulse
+    return {
+        "refresh_every": 2, "saturation": top // 5, "window": 2 * step * code, "set_margin": 0, "set_start": 0x2000,
+        "set_step": 1, "set_stop": 0x3000, "cycles": 2, "reads_log2": min(design.verify.reads_log2, 2),
+    }  # fmt: skip
 
 
 def codes(rng: random.Random, count: int, bits: int) -> list[int]:

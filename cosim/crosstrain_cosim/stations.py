@@ -47,6 +47,7 @@ NAMES = (*CLASSES, *STREAM_STATIONS)
 CONTROLLER_BENCHES = ("controller", "controller_faults", "controller_edges")
 GRADIENT_BENCHES = ("gradient_controller", "gradient_faults", "gradient_edges")
 STREAM_BENCHES = ("stream_controller", "stream_faults")
+HYBRID_BENCHES = ("hybrid_controller", "hybrid_faults")
 """Benches of the whole controller, after `bench_`."""
 
 
@@ -101,6 +102,8 @@ def _modules(station: str, controller_benches: tuple[str, ...]) -> tuple[str, ..
 
 
 def _controller_benches(design: Design) -> tuple[str, ...]:
+    if design.carried:
+        return HYBRID_BENCHES
     return GRADIENT_BENCHES if design.pulsed else STREAM_BENCHES if design.streamed else CONTROLLER_BENCHES
 
 

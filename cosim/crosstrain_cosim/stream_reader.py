@@ -53,8 +53,14 @@ class StreamReader:
             self.calls["form"](row)
         else:
             slots = self._slots(beats)[: frames.frame_codes(design, FrameOp(op))]
-            codes = [code & ((1 << design.formats.x) - 1) for code in slots]
-            self.calls["read"](FrameOp(op), codes, tag=self.user >> 12 & 0xFF, row=row)
+            self.calls["read"](FrameOp(op), self._codes(op, slots), tag=self.user >> 12 & 0xFF, row=row)
+
+    def _codes(self, op: int, slots: list[int]) -> list[int]:
+        """Codes of a read: unsigned where devices have one sign."""
+        formats = self.design.formats
+        bits = formats.d if op == FrameOp.BACKWARD else formats.x
+        half = 1 << (bits - 1) if self.design.carried else 0
+        return [((code & ((1 << bits) - 1)) ^ half) - half for code in slots]
 
     def _slots(self, beats: list[int]) -> list[int]:
         design = self.design

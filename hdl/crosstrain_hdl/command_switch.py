@@ -1,8 +1,8 @@
 """Command switch: pulse commands of several stations on their way to one sequencer, one command at a time.
 
-The first in the list goes first. The slots that follow a command are those of its station, and it hears when the command
-is over. No command passes while pulse and guard of any station's last slot are not yet over, but in an abort, where
-commands are dropped.
+The first in the list goes first. The slots that follow a command are those of its station, and it hears when the
+command is over. No command passes while pulse and guard of any station's last slot are not yet over, but in an abort,
+where commands are dropped.
 """
 
 from amaranth import Module, Mux, Signal
@@ -16,7 +16,7 @@ FIELDS = ("row", "direction", "width", "amplitude", "pulses")
 
 def sources(design):
     """{station: (its device columns, whether they are of array L)}, the first first."""
-    pairs = {name: (design.array.device_columns, 0) for name in ("pulse", "refresh")}
+    pairs = dict.fromkeys(("pulse", "refresh"), (design.array.device_columns, 0))
     cells = {"cells": (design.array.columns * design.hybrid.bits, 1)} if design.cells_array else {}
     return cells | pairs
 

@@ -103,7 +103,8 @@ class HybridCells(wiring.Component):
         m.submodules.rows, m.submodules.wear = self._rows, self._wear
         m.submodules.words = self._words = HybridWords(self.design)
         m.submodules.pace = self._pace = Pace(self.design)
-        self._host, self._back, self._good = Signal(), Signal(), Signal()  # of the visit, of its read
+        self._host, self._puts = Signal(), Signal()  # the visit is the host's, and a write
+        self._back, self._good = Signal(), Signal()  # of its read
         self._begins, self._judged, self._ends = Signal(), Signal(), Signal()
         self._take_rows(m)
         self._join_words(m)
@@ -147,7 +148,7 @@ class HybridCells(wiring.Component):
             words.q.eq(rows.word),
             words.back.eq(self._back),
             words.host.eq(self._host),
-            words.host_write.eq(self.m_write),
+            words.host_write.eq(self._puts),
             words.host_data.eq(self.m_data),
             words.start.eq(self._begins),
             self.w_valid.eq(words.w_valid),
@@ -203,7 +204,7 @@ class HybridCells(wiring.Component):
         m.d.comb += self.visiting.eq(~state.ongoing("REST") | wear.busy)
         m.d.comb += [
             self._rows.pop.eq(self._ends & ~self._host),
-            self.l_valid.eq(self._ends & self._host & ~self.m_write),
+            self.l_valid.eq(self._ends & self._host & ~self._puts),
             self.l_data.eq(Mux(self._good, words.l_data, 0)),
             self.busy.eq(self.visiting | ~self._rows.empty),
         ]
@@ -220,6 +221,7 @@ class HybridCells(wiring.Component):
         with m.If(self._begins):
             m.d.sync += [
                 self._host.eq(host),
+                self._puts.eq(self.m_write),
                 self._back.eq(0),
                 self.q_row.eq(Mux(host, self.m_row, rows.row)),
                 self.q_groups.eq(Mux(host, 1 << self.m_group, rows.groups)),
@@ -232,7 +234,7 @@ class HybridCells(wiring.Component):
         m.d.comb += [self.w_end.eq(~back & ~host & good), self.w_drop.eq(~back & ~host & ~good)]
         with m.If(back):
             m.next = "WEAR"
-        with m.Elif(good & (~host | self.m_write)):
+        with m.Elif(good & (~host | self._puts)):
             m.next = "SET"
         with m.Else():
             m.next = "END"

@@ -87,7 +87,7 @@ class HybridController(wiring.Component):
             "update_stream": UpdateStream(design),
             "rounding": RandomStream(design, "rounding"),
             "hybrid_round": HybridRound(design),
-            "hybrid_cells" if self._binary else "hybrid_memory": (HybridCells if self._binary else HybridMemory)(design),
+            **({"hybrid_cells": HybridCells(design)} if self._binary else {"hybrid_memory": HybridMemory(design)}),
             "row_queue": RowQueue(design, rows=QUEUED, width=width, amount_bits=1),
             "hybrid_turns": HybridTurns(design),
             "pulse": Pulse(design),
@@ -103,7 +103,7 @@ class HybridController(wiring.Component):
 
     @property
     def words(self):
-        """Memories in `amaranth.sim`, word row * groups + group: L, if it is one, and counts of pulses, if there are."""
+        """Memories in `amaranth.sim`, word row * groups + group: L, if it is one; counts of pulses, if there are."""
         return getattr(self._stations.get("hybrid_memory"), "words", None), self._stations["refresh"].words
 
     def elaborate(self, platform):
@@ -129,14 +129,15 @@ class HybridController(wiring.Component):
         self._statistics(m, **s)
         return m
 
-    def _carries(self, m, *, update_stream, frames, rounding, hybrid_round, row_queue, hybrid_turns, pulse, refresh, **_):
+    def _carries(self, m, *, row_queue, hybrid_turns, pulse, refresh, **s):
         """From changes to turns of carries and refreshes."""
+        update_stream, rounding, hybrid_round = s["update_stream"], s["rounding"], s["hybrid_round"]
         for name in QUEUE:
             one, other = getattr(row_queue, name), getattr(hybrid_turns, name)
             m.d.comb += one.eq(other) if name in ("fetch", "group", "pop") else other.eq(one)
         still = Signal()  # no visit is on its way to L, or at it: a batch ends behind its visits
         m.d.comb += [
-            update_stream.drop.eq(frames.drop),
+            update_stream.drop.eq(s["frames"].drop),
             hybrid_round.word.eq(rounding.word),
             rounding.step.eq(hybrid_round.step),
             still.eq(~self._l.busy),
@@ -202,8 +203,9 @@ class HybridController(wiring.Component):
         else:
             join(m, frames, sequencer, "dac_")
 
-    def _windows(self, m, *, registers, window, memory_switch, station_window, hybrid_window, rounding, hybrid_round, **s):
+    def _windows(self, m, *, registers, window, memory_switch, station_window, hybrid_window, **s):
         """Windows of the register bank, and the visits behind MEM_DATA."""
+        rounding, hybrid_round = s["rounding"], s["hybrid_round"]
         join(m, window, memory_switch, "m_")
         join(m, memory_switch, window, "r_")
         connect(m, memory_switch, "l_", self._l, "m_", ("valid", "ready", "data"))

@@ -1,4 +1,4 @@
-"""Hybrid window: what a host reads and writes of the refresh's state, and counts of the pulses of array L that it reads.
+"""Hybrid window: what a host reads and writes of the refresh's state, and the counts of pulses of array L.
 
 An index of a device column of L is taken apart into group, lane and bit by subtraction, once when it is written; after
 that it is counted on. All of it waits for STATUS.idle, as windows do.

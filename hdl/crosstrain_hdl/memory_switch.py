@@ -1,5 +1,5 @@
-"""Memory switch: the window's visits go to the memory that MEM_SELECT names: dW and W, or L of hybrid weights, or pulses
-of plus or minus devices.
+"""Memory switch: the window's visits go to the memory that MEM_SELECT names: dW and W, or L of hybrid weights, or
+pulses of plus or minus devices.
 
 A word of the window has a cell per lane, all of one width; each memory has its own, and what does not fit into it is
 cut off. Counts of plus and minus devices lie in one word: a write puts the other half back as the read before it, which

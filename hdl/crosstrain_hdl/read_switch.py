@@ -1,8 +1,8 @@
 """Read switch: host, write-verify and visits to binary devices read the arrays through one sequencer, one at a time.
 
-Write-verify, or a refresh with it, goes before the host: it asks only while a row is programmed or formed, and a read of
-the host is only given while nothing of the kind is under way. Visits to array L go before both. Words and result go to
-whom the read was taken from.
+Write-verify, or a refresh with it, goes before the host: it asks only while a row is programmed or formed, and a read
+of the host is only given while nothing of the kind is under way. Visits to array L go before both. Words and result go
+to whom the read was taken from.
 """
 
 from amaranth import Module, Mux, Signal

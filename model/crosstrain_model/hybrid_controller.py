@@ -132,9 +132,11 @@ class HybridController:
 
     # ---- the array of the pairs ----
 
-    def step(self, pairs: Row) -> Carry | Refreshed | None:
-        """The next row operation on the array of the pairs; None: nothing waits."""
-        if self.waiting and (self._refreshed_last or not self.refresh.due.any()):
+    def step(self, pairs: Row, *, refreshes: bool | None = None) -> Carry | Refreshed | None:
+        """The next row operation on the array of the pairs; None: nothing waits.  refreshes: whether it is a refresh,
+        as hardware was seen to choose, whose queue holds fewer rows; None: as the rule has it."""
+        carries = bool(self.waiting) and (self._refreshed_last or not self.refresh.due.any())
+        if carries if refreshes is None else not refreshes:
             self._refreshed_last = False
             return self._carry(pairs, self.waiting.popleft())
         row = self.refresh.next_row()

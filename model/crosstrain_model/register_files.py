@@ -13,7 +13,7 @@ import jinja2
 
 from crosstrain_model import __version__
 from crosstrain_model.chopper import chopper_words
-from crosstrain_model.cost import weight_cells
+from crosstrain_model.cost import window_cells
 from crosstrain_model.design import Design
 from crosstrain_model.design_text import hardware_hash
 from crosstrain_model.frames import beat_bits, result_bits, slot_bits
@@ -97,14 +97,16 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
         "touched_words": touched_words(design),
         "counters": counters(design),
         "totals": list(TOTALS) if design.ledger and design.row.source != "none" else [],
+        "seeded": design.pulsed or design.carried,
+        "accumulator_bits": window_cells(design).get("L", design.formats.accumulator),
         "streams": {STREAMS.index(name): name for name in streams(design)},
         "stream_words": STREAM_WORDS if design.random.generator == "xoshiro128++" else 1,
         "chopper_words": chopper_words(design),
         "beat_slots": beat_bits(design) // slot_bits(design),
         "result_codes": adc_codes(design),
-        "memories": list(weight_cells(design)),
+        "memories": list(window_cells(design)),
         "memory_numbers": _memory_numbers(design),
-        "memory_bits": weight_cells(design),
+        "memory_bits": window_cells(design),
         "state_parts": _state_parts(design),
         "state_windows": [name for name in STATE_WINDOWS if any(register.name == name for register in table)],
         "settings": [register.name for register in table if register.kind == "setting"],
@@ -116,15 +118,17 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
 
 def _memory_numbers(design: Design) -> dict[str, int]:
     """Numbers of the memories in MEM_SELECT; that of P stays free where there is P_ref alone."""
-    order = MEMORIES if design.pulsed else tuple(weight_cells(design))
-    return {name: order.index(name) for name in weight_cells(design)}
+    order = MEMORIES if design.pulsed else tuple(window_cells(design))
+    return {name: order.index(name) for name in window_cells(design)}
 
 
 def _state_parts(design: Design) -> list[str]:
     """What a state of the driver holds, by name."""
     accumulators = ["accumulators"] if design.row.source != "none" else []
-    rest = ["streams", "choppers", "windows"] if design.pulsed else ["touched", "since_pass"]
-    return [*accumulators, *list(weight_cells(design))[1:], *rest, "settings"]
+    rest = ["touched", "since_pass"]
+    if design.pulsed or design.carried:
+        rest = ["streams", *(["choppers"] if design.pulsed else []), "windows"]
+    return [*accumulators, *list(window_cells(design))[1:], *rest, "settings"]
 
 
 def _render(template: str, names: dict[str, Any]) -> str:

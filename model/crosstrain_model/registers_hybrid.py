@@ -97,8 +97,8 @@ def registers(design: Design) -> Iterator[Register]:
         )  # fmt: skip
         yield Register(
             name="WEAR_INDEX", offset=0x2D0, kind="window", width=max(1, most.bit_length()), high=most,
-            doc="Device column or row that WEAR_DATA shows; advances with every read of that, and wraps at the last of "
-            "the columns or rows.",
+            doc="Device column or row that WEAR_DATA shows, 0 behind a write of WEAR_SELECT; advances with every read "
+            "of WEAR_DATA, and wraps at the last of the columns or rows.",
         )
         yield Register(
             name="WEAR_DATA", offset=0x2D4, kind="window",

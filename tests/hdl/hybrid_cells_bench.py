@@ -105,6 +105,8 @@ class Bench:
                 for name, value in given.items():
                     ctx.set(getattr(dut, f"m_{name}"), value)
                 await self._handshake(ctx, "m")
+                for name in ("row", "group", "write"):
+                    ctx.set(getattr(dut, f"m_{name}"), self.rng.getrandbits(len(getattr(dut, f"m_{name}"))))
                 while True:
                     came, data, visiting = (await ctx.tick().sample(dut.l_valid, dut.l_data, dut.visiting))[2:]
                     if came:
