@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -71,11 +72,8 @@ class HybridBench(StreamBench):
                 dump = driver.dump_accumulators if not number else lambda name=name: driver.dump_memory(name)
                 rows = await call(dump)
             else:
-                if number:
-                    await call(driver.write, "MEM_SELECT", number)
-                found[name] = {place: await call(driver.read_accumulator, *place) for place in self.places}
-                if number:
-                    await call(driver.write, "MEM_SELECT", 0)
+                read = driver.read_accumulator if not number else functools.partial(driver.read_cell, name)
+                found[name] = {place: await call(read, *place) for place in self.places}
                 continue
             found[name] = {(r, c): value for r, row in enumerate(rows) for c, value in enumerate(row)}
         place = await call(driver.fields, "REFRESH_STATE")
