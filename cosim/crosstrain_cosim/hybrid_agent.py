@@ -29,10 +29,7 @@ class HybridAgent(StreamAgent):
         super().__init__(dut, design, array, rng, **pace)
 
     def _dac(self) -> None:
-        if self.design.array.read == "bit-serial":
-            super()._dac()
-        else:
-            Agent._dac(self)
+        Agent._dac(self)
 
     def _convert(self) -> None:
         now, array = self._now, self.design.array

@@ -31,6 +31,9 @@ CLASSES = {
     "transfer": "Transfer",
     "threshold": "Threshold",
     "pulse": "Pulse",
+    "hybrid_memory": "HybridMemory",
+    "hybrid_cells": "HybridCells",
+    "refresh": "Refresh",
     "weight_copy": "WeightCopy",
     "write_verify": "WriteVerify",
     "bit_serial": "BitSerial",
@@ -52,9 +55,10 @@ HYBRID_BENCHES = ("hybrid_controller", "hybrid_faults")
 
 
 def stations(design: Design) -> tuple[str, ...]:
-    """The stations that a design has, in the order of its pipeline; none where the scheme has no Verilog yet."""
+    """The stations that a design has, in the order of its pipeline."""
     if design.carried:
-        return ()
+        low = ("hybrid_cells",) if design.cells_array else ("hybrid_memory",)
+        return ("random_streams_rounding", "update_stream", *low, "pulse", "refresh", "write_verify")
     if design.streamed:
         tail = ("bit_serial",) if design.array.read == "bit-serial" else ()
         digital = ("update_stream", "schedule", "accumulator", "threshold", "weight_copy", "write_verify")

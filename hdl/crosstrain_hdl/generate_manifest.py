@@ -78,7 +78,9 @@ def cycle_budget(design):
         the macro does, and wherever a row is read and programmed after it
     pulses_at_most : with row transfers, the longest SET and RESET phases of the row of W after such a read; the read
         itself takes what the macro takes
-    accumulate : with digital accumulation, a vector without zeros, one cycle per group it touches
+    accumulate : with digital accumulation, a vector without zeros, one cycle per group it touches; visits to L in
+        devices take what the macro takes
+    carry_at_most : with hybrid weights, the longest slots of a row of carries
     pass_digital : the digital half of a program pass that visits every row
     pass_pulses_at_most : the analog half, where each row has the longest SET and RESET phases there can be; the time
         the macro takes between a command and its completion comes on top
@@ -104,6 +106,8 @@ def cycle_budget(design):
     }
     if design.verified:
         return {**common, **_verify_cycles(design)}
+    if design.carried:
+        return {**common, "accumulate": sweep, "carry_at_most": design.update.max_pulses * slots, "clear": sweep}
     return {
         **common,
         "accumulate": sweep,

@@ -70,6 +70,8 @@ def port_docs(design):
     """{name of a port of the controller: what it is}, clock and reset left out."""
     codes, returned = design.stream_codes, adc_codes(design)
     extended = "unsigned" if design.verified else "sign-extended"
+    if design.carried:
+        extended += " (of a READ_ROW unsigned)"
     slot, result = slot_bits(design), result_bits(design)
     statuses = ", ".join(f"{status.value} {status.name}" for status in Status)
     return {

@@ -12,17 +12,20 @@ from crosstrain_hdl.generate_ports import Port
 from crosstrain_hdl.port_checker import PortChecker
 from crosstrain_model.frames import FrameOp, User, frame_codes, result_bits, slot_bits
 from crosstrain_model.gradient_controller import GradientController, TrainEvent
+from crosstrain_model.hybrid_controller import HybridController
 from crosstrain_model.port import (
     ABORT_TAG,
     OP_BITS,
     ArrayId,
     Op,
     Status,
+    adc_bits,
     adc_codes,
     code_bits,
     outstanding,
     port_signals,
     row_bits,
+    slot_columns,
 )
 from crosstrain_model.port_rules import RULES
 from crosstrain_model.pulse import SET
@@ -85,6 +88,13 @@ def array_model_text(design):
         ops = [Op.FORWARD, Op.READ_ROW, Op.PROGRAM, Op.FORM, Op.ABORT]
         more = {"groups": array.groups, "out_codes": adc_codes(design), "step": device_step(design),
                 "serial": array.read == "bit-serial"}  # fmt: skip
+    if design.carried:
+        template = "array_model_hybrid.v.j2"
+        ops = [Op.FORWARD, Op.BACKWARD, Op.READ_ROW, Op.PROGRAM, Op.ABORT]
+        bits = design.hybrid.bits if design.cells_array else 0
+        more = {"groups": array.groups, "step": device_step(design), "word_bits": adc_bits(design),
+                "slot_columns": slot_columns(design), "cells": bits * array.columns, "group_cells": bits * array.lanes,
+                "array_l": ArrayId.L.value}  # fmt: skip
     if design.pulsed:
         template = "array_model_train.v.j2"
         more = {"arrays": 2 if design.transfers else 1, "depth": outstanding(design), "array_a": ArrayId.A.value}
@@ -116,8 +126,8 @@ def array_model_text(design):
 def smoke_text(design, ports):
     """Verilog of the smoke test, expected numbers included."""
     table, reset = register_table(design), reset_port(design.profile)
-    if design.verified:
-        wanted = expected_of_verify(design)
+    if design.verified or design.carried:
+        wanted = (expected_of_verify if design.verified else expected_of_carries)(design)
     else:
         wanted = expected_of_train(design, table) if design.pulsed else expected(design)
     period = period_ps(design.clock_mhz)
@@ -139,10 +149,10 @@ def smoke_text(design, ports):
         rows=design.array.rows,
         columns=len(wanted["weights"][0]),
         lanes=adc_codes(design),
-        verified=design.verified,
+        verified=design.verified or design.carried,
         update=_hex(User(op=FrameOp.UPDATE)),
         update_codes=frame_codes(design, FrameOp.UPDATE),
-        theta=design.update.threshold,
+        theta=carry_change(design) if design.carried else design.update.threshold,
         update_columns=design.array.columns,
         stream_codes=design.stream_codes,
         slot=slot_bits(design),
@@ -175,7 +185,7 @@ STRONGEST = {"TRAIN_RATE": 2**15 - 1, "TRANSFER_EVERY": 1, "THRESHOLD": 1, "WARM
 def settings(design, table):
     """Registers that the smoke test writes: {name: value}."""
     if not design.pulsed:
-        return {} if design.verified else {"PROGRAM_EVERY": 0}
+        return {} if design.streamed else {"PROGRAM_EVERY": 0}
     words = STRONGEST | ({"THRESHOLD": 0} if design.update.threshold_power_of_two else {})
     return {register.name: words[register.name] for register in table if register.name in words}
 
@@ -227,19 +237,55 @@ def expected_of_verify(design):
     return {"pulses": model.verify.counts["sets"] + model.verify.counts["resets"], "weights": devices.codes.tolist()}
 
 
+def carry_change(design):
+    """A change that makes a carry of a weight whose L is 0, or the largest there is."""
+    return min(design.hybrid.scale << design.formats.fraction, (1 << (design.formats.accumulator - 1)) - 1)
+
+
+def expected_of_carries(design):
+    """The same with hybrid weights: such a change of the first weight, its opposite in the last place of the frame."""
+    array = design.array
+    changes = np.zeros(frame_codes(design, FrameOp.UPDATE), np.int64)
+    changes[-1], changes[0] = -carry_change(design), carry_change(design)
+    model, devices, cells = HybridController(design), _Devices(design), _Cells(design)
+    model.update(changes.reshape(array.rows, -1)[:, : array.columns], cells)
+    model.batch()
+    model.drain(devices)
+    return {"pulses": cells.pulses + devices.pulses, "weights": devices.codes.tolist()}
+
+
+class _Cells:
+    """Array L of the behavioural array: what `HybridController` drives."""
+
+    def __init__(self, design):
+        self.bits = np.zeros((design.array.rows, design.array.columns * design.hybrid.bits), np.int64)
+        self.pulses = 0
+
+    def sense_row(self, row, groups):
+        return self.bits[row]
+
+    def pulse_row(self, row, columns, *, direction, amplitude, form=False):
+        self.bits[row] = np.where(columns, int(direction == SET), self.bits[row])
+        self.pulses += int(columns.sum())
+
+
 class _Devices:
     """The behavioural array: what `StreamController` drives, with codes for conductances."""
 
     def __init__(self, design):
         self.design = design
         self.codes = np.zeros((design.array.rows, design.array.device_columns), np.int64)
+        self.pulses = 0
 
     def sense_row(self, row, groups):
         return np.where(np.repeat(groups, adc_codes(self.design))[: self.codes.shape[1]], self.codes[row], 0)
 
     def pulse_row(self, row, columns, *, direction, amplitude, form=False):
-        step = device_step(self.design) * (1 if direction == SET else -1)
         top = (1 << self.design.formats.adc) - 1
+        step = device_step(self.design) * (1 if direction == SET else -1)
+        if self.design.carried and direction != SET:
+            step = -top  # a RESET pulse takes a device to the bottom
+        self.pulses += int(columns.sum())
         self.codes[row] = np.where(columns, np.clip(self.codes[row] + step, 0, top), self.codes[row])
 
 
@@ -274,7 +320,7 @@ def limit_cycles(design):
     """Clock cycles after which the smoke test has failed: ten times what its parts take, and some."""
     array, pulse, train = design.array, design.pulse, design.train
     slots = 4 * (design.update.max_pulses + 1) * (max(pulse.width_set, pulse.width_reset) + pulse.guard)
-    if design.verified:
+    if design.verified or design.carried:
         verify, reads = design.verify, (array.groups + 100) << design.verify.reads_log2
         steps = ((verify.set_stop - verify.set_start) // verify.set_step,
                  (verify.reset_stop - verify.reset_start) // verify.reset_step)  # fmt: skip

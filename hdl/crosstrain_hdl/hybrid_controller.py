@@ -3,7 +3,7 @@
     s_axis -> frames -> update_stream -> round -> L -> row_queue -> turns -+-> pulse --+
                                                   |                        +-> refresh +-> command_switch -> sequencer
                                                   +-- array L ------------------------+    read_switch          |
-                 frames -> bit_serial, read_switch -> sequencer -> read_switch -> results -> m_axis             array
+                 frames -> read_switch -> sequencer -> read_switch -> results -> m_axis                         array
     s_axil -> axi_lite -> registers -> window -> memory_switch, station_window, hybrid_window
 
 L is `hybrid_memory.HybridMemory` or `hybrid_cells.HybridCells`. Its digital rules are
@@ -15,7 +15,6 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 
 from crosstrain_hdl.axi_lite import AxiLite
-from crosstrain_hdl.bit_serial import BitSerial
 from crosstrain_hdl.command_switch import CommandSwitch
 from crosstrain_hdl.emit_platform import unit
 from crosstrain_hdl.frames import Frames
@@ -97,8 +96,6 @@ class HybridController(wiring.Component):
             "sequencer": Sequencer(design),
             "results": Results(design),
         }
-        if design.array.read == "bit-serial":
-            self._stations["bit_serial"] = BitSerial(design)
         super().__init__(top_members(design))
 
     @property
@@ -177,7 +174,7 @@ class HybridController(wiring.Component):
             sequencer.in_pass.eq(~s["hybrid_turns"].idle),
         ]
 
-    def _reads(self, m, *, frames, refresh, read_switch, sequencer, results, **rest):
+    def _reads(self, m, *, frames, refresh, read_switch, sequencer, results, **_):
         """Reads of the host, of a refresh, and of array L, and their words."""
         join(m, frames, read_switch, "h_")
         join(m, refresh, read_switch, "q_", "qa_", "qr_")
@@ -190,18 +187,7 @@ class HybridController(wiring.Component):
             connect(m, self._l, "qa_", read_switch, "ka_", ("valid", "ready", "cells"))
             connect(m, self._l, "qr_", read_switch, "kr_", ("valid", "ready", "status"))
             m.d.comb += sequencer.h_cells.eq(read_switch.s_cells)
-        self._sending = 0  # input codes are on their way
-        if self.design.array.read == "bit-serial":
-            bit_serial = rest["bit_serial"]
-            join(m, frames, bit_serial, "dac_")
-            m.d.comb += [
-                sequencer.dac_valid.eq(bit_serial.b_valid),
-                sequencer.dac_codes.eq(bit_serial.b_bits),
-                bit_serial.b_ready.eq(sequencer.dac_ready),
-            ]
-            self._sending = bit_serial.busy
-        else:
-            join(m, frames, sequencer, "dac_")
+        join(m, frames, sequencer, "dac_")
 
     def _windows(self, m, *, registers, window, memory_switch, station_window, hybrid_window, **s):
         """Windows of the register bank, and the visits behind MEM_DATA."""
@@ -263,7 +249,7 @@ class HybridController(wiring.Component):
             self.irq.eq(registers.irq),
             quiet.eq(~(working | pairs_busy)),
             frames.quiet.eq(quiet),
-            idle.eq(quiet & ~frames.busy & ~sequencer.busy & ~results.busy & ~self._sending),
+            idle.eq(quiet & ~frames.busy & ~sequencer.busy & ~results.busy),
             registers.idle.eq(idle),
             registers.status_idle.eq(idle),
             registers.status_clearing.eq(self._l.clearing),

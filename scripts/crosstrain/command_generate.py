@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from crosstrain.design_check import check_design, check_verilog
+from crosstrain.design_check import check_design
 from crosstrain.options import add_command, path
 from crosstrain_model.section import one_line
 
@@ -39,7 +39,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from crosstrain_hdl.generate import MANIFEST, write
     from crosstrain_model.transfer import advice
 
-    check_verilog(args)
     check_design(args)
     warnings = [text for text in (advice(args.design),) if text]
     for text in warnings:

@@ -9,9 +9,10 @@ from crosstrain_model.section import one_line
 
 
 def check_verilog(args: argparse.Namespace) -> None:
-    """Refuse a design whose scheme has no hardware."""
+    """Refuse a design that is not trained through its Verilog."""
     if args.design.carried:
-        raise UserError(f"{one_line(args.source)}: scheme {args.design.scheme} has no Verilog yet: the model alone")
+        told = f"scheme {args.design.scheme} is not trained through its Verilog yet, but through the model alone"
+        raise UserError(f"{one_line(args.source)}: {told}")
 
 
 def check_design(args: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from crosstrain_hdl.generate import MANIFEST, generated_files
 from crosstrain_hdl.tools import lint, yosys
+from crosstrain_model.cost import weight_cells
 from crosstrain_model.design_file import load_design
 from crosstrain_model.registers import register_table
 
@@ -40,6 +41,12 @@ DESIGNS = {
         "array.read=parallel", "verify.amplitude=column", "verify.cell_bits=0", "verify.reads_log2=2", "clock_mhz=333",
     ),
     "wu-tiny": ("wu-8", "name=wu-tiny", "array.rows=1", "array.columns=1", "array.lanes=1", "formats.accumulator=16"),
+    "hic": ("hic-8",),
+    "hic-odd": (
+        "hic-8", "name=hic-odd", "profile=asic", "array.rows=13", "array.columns=7", "array.lanes=3", "hybrid.bits=12",
+        "hybrid.read_back=true", "clock_mhz=333",
+    ),
+    "hic-sram": ("hic-8", "name=hic-sram", "hybrid.cells=sram", "verify.cell_bits=5"),
     "c-ttv2-tiny": (
         "c-ttv2-8", "name=c-ttv2-tiny", "array.rows=1", "array.columns=1", "array.lanes=1", "bus.stream_codes=2",
         "transfer.column_chopper=random", "random.generator=xoshiro128++",
@@ -188,10 +195,10 @@ def test_no_text_tells_where_or_when_it_was_made(folder):
 
 def test_memories_and_their_bits(folder):
     array = folder.design.array
-    word = array.lanes * folder.design.formats.accumulator
+    kept = list(weight_cells(folder.design).values())[:1]  # accumulators, H, or L
+    word = array.lanes * (kept or [folder.design.formats.accumulator])[0]
     kinds = {(memory["depth"], memory["width"]) for memory in folder.manifest["memories"]}
-    kept = not folder.design.pulsed or folder.design.transfers  # accumulators, or H
-    assert ((array.rows * array.groups, word) in kinds) == kept
+    assert ((array.rows * array.groups, word) in kinds) == bool(kept)
     bits = [memory["depth"] * memory["width"] * memory["instances"] for memory in folder.manifest["memories"]]
     assert folder.manifest["memory_bits"] == sum(bits)
 

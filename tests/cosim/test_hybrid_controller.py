@@ -1,0 +1,96 @@
+"""Controllers and stations of hybrid weights: green on the pins; red on broken Verilog."""
+
+import pytest
+
+from crosstrain.__main__ import main
+from crosstrain_cosim.simulators import run_bench
+from crosstrain_cosim.stations import HYBRID_BENCHES, controller_unit, station_unit, stations
+from crosstrain_model.design_file import load_design
+
+DESIGNS = {
+    "hic": ("hic-8", []),
+    "odd": (
+        "hic-8",
+        ["array.rows=13", "array.columns=7", "array.lanes=3", "hybrid.bits=5", "hybrid.read_back=true",
+         "hybrid.code=gray", "update.remainder=clear", "profile=asic", "verify.reads_log2=1"],
+    ),
+    "sram": ("hic-8", ["hybrid.cells=sram", "verify.cell_bits=4", "random.generator=xoshiro128++", "hybrid.bits=12"]),
+}  # fmt: skip
+"""L in devices, two's complement; 13 x 7 in three lanes with a read-back, in Gray code; L in a memory, with counts of
+pulses."""
+
+
+def design(name):
+    return load_design(*DESIGNS[name])
+
+
+def run(name, station="controller", *, only="", broken=None):
+    made = design(name)
+    unit = controller_unit(made) if station == "controller" else station_unit(made, station)
+    texts = broken(unit.texts) if broken else unit.texts
+    return run_bench(
+        "icarus", texts=texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(made), only=only
+    )
+
+
+SHARE = {
+    "hic": ("at_random_with_gaps", "host_access", "aborts", "cells_that_fail", "reset_between_read_and_write"),
+    "odd": ("at_random_back_to_back", "bad_frames", "cells_that_fail", "interlock", "writes_cut_by_reset"),
+    "sram": ("registers", "refresh_all_the_time", "faulty_arrays", "refresh_reads_fail", "host_access"),
+}
+"""Tests that each design runs here: `crosstrain cosim` runs all of any."""
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_on_icarus(name):
+    result = run(name, only="|".join(SHARE[name]))
+    assert result.ok, result.messages
+    assert result.tests == len(SHARE[name])
+    assert controller_unit(design(name)).controller_benches == HYBRID_BENCHES
+
+
+@pytest.mark.parametrize(
+    ("name", "station"),
+    [("hic", "hybrid_cells"), ("odd", "hybrid_cells"), ("sram", "hybrid_memory"), ("odd", "refresh"),
+     ("sram", "refresh")],
+)  # fmt: skip
+def test_stations(name, station):
+    assert station in stations(design(name))
+    result = run(name, station)
+    assert result.ok, result.messages
+
+
+BROKEN = [
+    ("hybrid_cells", "q_groups", "at_random_back_to_back"),
+    ("hybrid_cells", "slot_columns", "at_random_back_to_back"),
+    ("hybrid_round", "r_q", "at_random_back_to_back"),
+    ("hybrid_turns", "refresh_row", "at_random_back_to_back"),
+    ("refresh", "p_amplitude", "at_random_back_to_back"),
+    ("read_switch", "s_cells", "at_random_back_to_back"),
+    ("sequencer", "arr_prog_enable", "interlock"),
+]
+
+
+@pytest.mark.parametrize(("module", "net", "test"), BROKEN)
+def test_broken_verilog_turns_red(invert, module, net, test):
+    result = run("hic", only=test, broken=lambda texts: invert(texts, f"hic_8_{module}", net))
+    assert not result.ok
+    assert result.failed > 0
+    assert result.messages
+
+
+@pytest.mark.parametrize(
+    ("name", "station", "net"),
+    [("odd", "hybrid_cells", "w_word"), ("odd", "hybrid_cells", "p_pulses"), ("sram", "hybrid_memory", "w_word"),
+     ("odd", "refresh", "slot_columns")],
+)  # fmt: skip
+def test_broken_stations_turn_red(invert, name, station, net):
+    result = run(name, station, only="at_random_back_to_back",
+                 broken=lambda texts: invert(texts, f"hic_8_{station}", net))  # fmt: skip
+    assert result.failed > 0
+
+
+def test_the_compiled_lane_says_that_it_has_no_array_l(capsys):
+    assert main(["cosim", "hic-8", "--simulator", "compiled"]) == 2
+    told = "--simulator compiled: not for scheme hic yet: its array L is not in that lane"
+    assert capsys.readouterr().err == f"crosstrain: {told}\n"
