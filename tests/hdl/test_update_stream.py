@@ -274,3 +274,55 @@ def test_a_cut_between_frames_changes_nothing():
 def test_it_is_verilog(profile):
     tile = design(13, 7, 3, 11, profile)
     assert emit(UpdateStream(tile), name="update_stream", profile=profile)["update_stream.v"]
+
+
+def test_rows_of_hybrid_weights_end_where_they_end():
+    """Of an UPDATE with its last group, visited or not, or where it is cut; of a SPARSE with every beat."""
+    tile = Design(
+        name="hic", scheme="hic", array=Array(rows=5, columns=7, lanes=3, pair="set-only"),
+        formats=Formats(accumulator=16, fraction=8), update=Update(threshold=1),
+    )  # fmt: skip
+    rng = np.random.default_rng(9)
+    changes = rng.integers(-9, 10, (5, 7)) * (rng.random((5, 7)) < 0.3)
+    changes[1] = 0
+    frame = matrix_beats(tile, rng, changes, 0, 0)
+    cells = [(2, 1, 5), (2, 1, 0), (9, 0, 1), (2, 6, 7)]
+    dut, rows, open_row, wrong = UpdateStream(tile), [], [], 0
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+
+    async def feed(ctx):
+        for sparse, beats in ((0, frame), (1, sparse_beats(tile, rng, cells)), (0, frame[:4])):
+            ctx.set(dut.u_sparse, sparse)
+            for place, beat in enumerate(beats):
+                ctx.set(dut.u_data, beat)
+                ctx.set(dut.u_first, place == 0)
+                ctx.set(dut.u_last, place == len(beats) - 1)
+                ctx.set(dut.u_valid, 1)
+                await ctx.tick().until(dut.u_ready)
+                ctx.set(dut.u_valid, 0)
+        await ctx.tick().repeat(8)
+
+    async def take(ctx):
+        nonlocal open_row, wrong
+        ctx.set(dut.v_ready, 1)
+        pins = (dut.v_valid, dut.v_row, dut.v_group, dut.v_null, dut.v_row_end, dut.wrong_beat)
+        async for *_, valid, row, group, null, end, beat in ctx.tick().sample(*pins):
+            wrong += beat
+            if valid and not null:
+                open_row.append((row, group))
+            if valid and end and open_row:
+                rows.append(open_row)
+                open_row = []
+
+    simulator.add_testbench(feed)
+    simulator.add_testbench(take, background=True)
+    simulator.run()
+    padded = np.zeros((5, 9), np.int64)
+    padded[:, :7] = changes
+    named = [[(row, group) for group in range(3) if padded[row, 3 * group :][:3].any()] for row in range(5)]
+    sparse = [[(2, 0)], [(2, 0)], [(2, 2)]]
+    cut = [named[0], named[1][:1]]
+    assert rows == [row for row in named + sparse + cut if row]
+    assert open_row == []
+    assert wrong == 1
