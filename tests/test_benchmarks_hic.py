@@ -1,4 +1,4 @@
-"""Benchmarks of hybrid weights, a few batches of each: what they find, what they keep, and bars they are not held to."""
+"""Benchmarks of hybrid weights, a few batches of each: what they find and keep, and bars they are not held to."""
 
 import importlib.util
 import json
