@@ -97,8 +97,8 @@ def draw_wear(results: dict[str, Any], path: Path) -> None:
     for place, (name, result) in enumerate(results.items(), start=1):
         axis = figure.add_subplot(1, len(results), place)
         for part in result["seeds"][0]["endurance"]:
-            edges = [0.5, *(2.0**power for power in range(len(part["histogram"]) - 1))]
-            axis.step(edges, part["histogram"], where="post", label=part["name"])
+            edges = [0.5, *(2.0**power for power in range(len(part["histogram"])))]  # none, 1, 2..3, 4..7, ...
+            axis.stairs(part["histogram"], edges, label=part["name"])
         axis.axvline(LIMIT, color="black", linestyle=":", label="limit")
         axis.set(title=name, xlabel="write-erase cycles", ylabel="devices", xscale="log", yscale="log")
         axis.legend(fontsize="small")

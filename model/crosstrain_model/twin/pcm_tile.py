@@ -36,36 +36,11 @@ from crosstrain_model.twin.converter import Converter
 from crosstrain_model.twin.pcm import Amplitude, PcmConstants
 from crosstrain_model.twin.pcm_array import Masks, PcmArray, State, Wide
 from crosstrain_model.twin.pcm_drift import ONE, Aging
+from crosstrain_model.twin.pcm_reads import Floats, Matrices, product
 
 Ints = npt.NDArray[np.integer[Any]]
 Codes = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float64]
-EXACT = 1 << 53
-"""Integers below it are exact in double precision."""
 _NONE: Floats = np.empty((0, 0))
-
-
-@dataclasses.dataclass(frozen=True)
-class Matrices:
-    """What a read sees of all pairs at one time [rows, columns]."""
-
-    seen: tuple[Wide, Wide]
-    """g(t) and s(t) that they were made of."""
-    levels: Wide
-    """Weights, unit 2^-14."""
-    variances: Wide
-    """Of a read of each, unit 2^-32."""
-
-    @classmethod
-    def of(cls, seen: tuple[Wide, Wide]) -> Matrices:
-        level, variance = (seen[0] + 32) >> 6, seen[1] ** 2
-        return cls(seen, level[:, 0::2] - level[:, 1::2], variance[:, 0::2] + variance[:, 1::2])
-
-    def part(self, lines: int, outputs: int, *, transposed: bool) -> tuple[Wide, Wide]:
-        """Levels and variances [lines, outputs] of a read of the first so many lines."""
-        if transposed:
-            return self.levels.T[:lines, :outputs], self.variances.T[:lines, :outputs]
-        return self.levels[:lines, :outputs], self.variances[:lines, :outputs]
 
 
 class PcmTile(PcmArray):
@@ -301,11 +276,3 @@ class PcmTile(PcmArray):
 
 _FORWARD = (noise.DAC_FORWARD, noise.DEVICE_FORWARD, noise.READ_FORWARD, noise.ADC_FORWARD)
 _BACKWARD = (noise.DAC_BACKWARD, noise.DEVICE_BACKWARD, noise.READ_BACKWARD, noise.ADC_BACKWARD)
-
-
-def product(left: Ints, right: Ints) -> Floats:
-    """left @ right of integers, exact and then rounded to double precision: by doubles where these hold every sum."""
-    bound = int(np.abs(left).max(initial=0)) * int(np.abs(right).max(initial=0)) * left.shape[1]
-    if bound >= EXACT:
-        return (left.astype(np.int64) @ right.astype(np.int64)).astype(np.float64)
-    return left.astype(np.float64) @ right.astype(np.float64)

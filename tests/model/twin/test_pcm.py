@@ -15,7 +15,8 @@ from crosstrain_model.pulse import RESET, SET
 from crosstrain_model.twin import noise
 from crosstrain_model.twin.pcm import NOMINAL, PcmConstants
 from crosstrain_model.twin.pcm_drift import ONE, SECOND
-from crosstrain_model.twin.pcm_tile import PcmTile, product
+from crosstrain_model.twin.pcm_reads import product
+from crosstrain_model.twin.pcm_tile import PcmTile
 
 PART = Pcm()
 G = st.integers(0, ONE)
