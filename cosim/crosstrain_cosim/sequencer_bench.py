@@ -15,6 +15,8 @@ from crosstrain_cosim.streams import Loop, Monitor, Sink, Source, Strobe, packed
 from crosstrain_model import bit_serial, port
 from crosstrain_model.port import ABORT_TAG, LAST_TAG, Op, Status
 from crosstrain_model.pulse import PulseLedger
+from crosstrain_model.twin.pcm_binary import PcmBinaryArray
+from crosstrain_model.twin.pcm_tile import PcmTile
 from crosstrain_model.twin.rram_tile import RramTile
 from crosstrain_model.twin.tile import ArrayTile
 
@@ -23,9 +25,17 @@ TIMEOUT = 150
 
 
 def more_fields(stream: str) -> tuple[str, ...]:
-    """What the streams have more with write-verify: the operation of a pulse command, the groups of a read."""
-    verified = harness.design().verified
-    return {"t": ("op",), "h": ("groups",), "arr_cmd": ("groups",)}.get(stream, ()) if verified else ()
+    """What the streams have more with write-verify: the operation of a pulse command, the groups of a read; with hybrid
+    weights the groups alone, which are those of array L where `cells` says so."""
+    design = harness.design()
+    if design.carried:
+        return ("groups",) if stream in ("h", "arr_cmd") else ()
+    return {"t": ("op",), "h": ("groups",), "arr_cmd": ("groups",)}.get(stream, ()) if design.verified else ()
+
+
+def of_cells() -> tuple[str, ...]:
+    """The field that says whether a command is one of array L, where there is one."""
+    return ("cells",) if harness.design().cells_array else ()
 
 
 class Pulse:
@@ -36,19 +46,20 @@ class Pulse:
 
     def __init__(self, dut: Any, rng: random.Random, gaps: float, prefix: str = "t"):
         self.dut, self.rng, self.gaps = dut, rng, gaps
-        names = ("valid", "ready", "row", "direction", "width", "amplitude", "pulses", *more_fields("t"))
+        names = ("valid", "ready", "row", "direction", "width", "amplitude", "pulses", *more_fields("t"), *of_cells())
         self.pins = {name: getattr(dut, f"{prefix}_{name}") for name in names}
         self.queue: deque[dict[str, Any]] = deque()
         self.slots: deque[int] = deque()
         self.offered = self.slot_offered = False
         self.wait = 0
 
-    def put(self, row: int, direction: int, width: int, slots: list[int]) -> None:
-        """Queue a command whose slots pulse these device columns."""
+    def put(self, row: int, direction: int, width: int, slots: list[int], cells: int = 0) -> None:
+        """Queue a command whose slots pulse these device columns; cells: of array L."""
         pulses = sum(slot.bit_count() for slot in slots)
         amplitude = self.rng.randrange(1 << port.amplitude_bits(harness.design()))
         command = {"row": row, "direction": direction, "width": width, "amplitude": amplitude, "pulses": pulses}
         command |= {name: int(self.rng.choice((Op.PROGRAM, Op.FORM))) for name in more_fields("t")}
+        command |= dict.fromkeys(of_cells(), cells)
         self.queue.append({"command": command, "slots": slots})
 
     @property
@@ -117,13 +128,15 @@ class Reference:
             return
         self.ledger.issue(seen["pulses"])
         fields = {"op": Op.PROGRAM, **{name: seen[name] for name in ("row", "width", "amplitude", *more_fields("t"))}}
-        self._begin(fields | dict.fromkeys(more_fields("h"), 0), seen["pulses"])
+        array = port.ArrayId.L if seen.get("cells") else port.WEIGHTS
+        self._begin(fields | dict.fromkeys(more_fields("h"), 0) | {"array": array}, seen["pulses"])
 
     def read(self, seen: dict[str, int]) -> None:
         """A read was handed over."""
         row = seen["row"] if seen["op"] == Op.READ_ROW else 0
         groups = {name: seen[name] * (seen["op"] == Op.READ_ROW) for name in more_fields("h")}
-        self._begin({"op": seen["op"], "row": row, "width": 0, "amplitude": 0, **groups}, 0)
+        array = port.ArrayId.L if seen.get("cells") else port.WEIGHTS
+        self._begin({"op": seen["op"], "row": row, "width": 0, "amplitude": 0, **groups, "array": array}, 0)
         assert self.open is not None
         self.open["read"] = {"op": seen["op"], "tag": seen["tag"], "passed": 0}
         self.open["dropped"] = 0
@@ -133,7 +146,7 @@ class Reference:
 
     def _begin(self, command: dict[str, int], pulses: int) -> None:
         harness.report.same("commands open", int(self.open is not None), 0, command=self.commands)
-        self.due.append({"array": port.WEIGHTS, **command, "tag": self.tag})
+        self.due.append({**command, "tag": self.tag})
         self.open = {"tag": self.tag, "pulses": pulses, "taken": False, "read": None, "stopped": False}
         self.tag = 0 if self.tag == LAST_TAG else self.tag + 1
 
@@ -228,8 +241,17 @@ class Reference:
         harness.report.same("words of a read", len(self.words), due.get("passed"), command=self.commands)
 
 
-def _agent(design: Any) -> type[Agent]:
+def _array(design: Any) -> Any:
+    """What answers reads of weights."""
+    return RramTile(design) if design.verified else PcmTile(design) if design.carried else ArrayTile(design)
+
+
+def _agent(design: Any) -> Any:
     """The macro."""
+    if design.carried:
+        from crosstrain_cosim.hybrid_agent import HybridAgent
+
+        return HybridAgent
     if design.verified:
         from crosstrain_cosim.stream_agent import StreamAgent
 
@@ -242,10 +264,11 @@ class Bench:
 
     def __init__(self, dut: Any, name: str, gaps: float, fault: Any = None, latency: tuple[int, int] = (0, 4)):
         self.dut, self.design, self.rng = dut, harness.design(), harness.generator(f"commands {name}")
-        self.array: Any = RramTile(self.design) if self.design.verified else ArrayTile(self.design)
+        self.array: Any = _array(self.design)
         self.loop, self.reference = Loop(dut), Reference(dut)
         rng, reference = harness.generator(f"gaps {name}"), self.reference
-        self.agent = _agent(self.design)(dut, self.design, self.array, rng, gaps=gaps, latency=latency, fault=fault)
+        arrays = (self.array, PcmBinaryArray(self.design)) if self.design.carried else (self.array,)
+        self.agent = _agent(self.design)(dut, self.design, *arrays, rng, gaps=gaps, latency=latency, fault=fault)
         payload = ("op", "array", "row", "width", "amplitude", "tag", *more_fields("arr_cmd"))
         monitors = (
             ("arr_done", ("tag", "status", "pulses"), reference.done),
@@ -254,8 +277,8 @@ class Bench:
             ("arr_cmd", payload, reference.command),
             ("adc", ("codes",), reference.output),
             ("r", ("op", "tag", "status"), self._result),
-            ("t", ("row", "width", "amplitude", "pulses", *more_fields("t")), reference.train),
-            ("h", ("op", "row", "tag", *more_fields("h")), reference.read),
+            ("t", ("row", "width", "amplitude", "pulses", *more_fields("t"), *of_cells()), reference.train),
+            ("h", ("op", "row", "tag", *more_fields("h"), *of_cells()), reference.read),
         )
         for prefix, fields, seen in monitors:
             self.loop.monitor(Monitor(dut, prefix, fields, seen))
@@ -274,7 +297,7 @@ class Bench:
         last = next((event for event in reversed(self.agent.events) if event.op in port.READ_OPS), None)
         if seen["status"] not in (Status.OK, Status.SATURATED) or last is None:
             return
-        if self.design.verified:
+        if self.design.device_reads:
             self._device_codes(words, last)
             return
         outputs = self.design.array.rows if seen["op"] == Op.BACKWARD else self.design.array.columns
@@ -290,11 +313,14 @@ class Bench:
     def put_train(self) -> None:
         """A random pulse command."""
         rng, columns = self.rng, self.design.array.device_columns
+        cells = rng.randrange(2) if self.design.cells_array else 0
+        if cells:
+            columns = self.design.array.columns * self.design.hybrid.bits
         slots, mask = [], (1 << columns) - 1
         for _ in range(rng.randrange(1, self.design.update.max_pulses + 1)):
             mask = (mask & rng.getrandbits(columns)) or mask & -mask
             slots.append(mask)
-        self.pulse.put(rng.randrange(self.design.array.rows), rng.randrange(2), rng.randrange(1, 6), slots)
+        self.pulse.put(rng.randrange(self.design.array.rows), rng.randrange(2), rng.randrange(1, 6), slots, cells)
 
     def put_read(self, op: Op | None = None) -> None:
         """A read with its words, random but for what is given."""
@@ -303,7 +329,11 @@ class Bench:
             self._put_device_read(op)
             return
         op = rng.choice(port.READ_OPS) if op is None else op
-        self.reads.put(op=op, row=rng.randrange(array.rows), tag=rng.randrange(256))
+        more = {}
+        if self.design.carried:
+            more = {"groups": rng.randint(1, (1 << array.groups) - 1)}
+            more |= dict.fromkeys(of_cells(), rng.randrange(2) * (op == Op.READ_ROW))
+        self.reads.put(op=op, row=rng.randrange(array.rows), tag=rng.randrange(256), **more)
         bits = formats.x if op == Op.FORWARD else formats.d
         count = {Op.FORWARD: array.rows, Op.BACKWARD: array.columns}.get(op, 0)
         codes = [rng.randrange(-(1 << bits - 1), 1 << bits - 1) for _ in range(count)]
@@ -326,11 +356,17 @@ class Bench:
             self.codes.put(codes=word)
 
     def _device_codes(self, words: list[int], last: Any) -> None:
-        array, span = self.design.array, port.adc_codes(self.design)
-        groups = last.groups or (1 << array.groups) - 1
-        answer = list(last.codes[-array.device_columns :]) + [0] * (-array.device_columns % span)
-        named = [answer[group * span : (group + 1) * span] for group in range(array.groups) if groups >> group & 1]
-        wanted = [packed(word, self.design.formats.adc) for word in named]
+        array, design = self.design.array, self.design
+        outputs, span, bits = array.device_columns, port.adc_codes(design), design.formats.adc
+        if last.array == port.ArrayId.L:
+            outputs, span, bits = array.columns * design.hybrid.bits, array.lanes * design.hybrid.bits, 1
+        elif design.carried and last.op != Op.READ_ROW:
+            outputs, span = array.rows if last.op == Op.BACKWARD else array.columns, array.lanes
+        answer = list(last.codes[-outputs:]) + [0] * (-outputs % span)
+        words_in_all = len(answer) // span
+        groups = last.groups or (1 << words_in_all) - 1
+        named = [answer[group * span : (group + 1) * span] for group in range(words_in_all) if groups >> group & 1]
+        wanted = [packed(word, bits) for word in named]
         harness.report.same("output words", words, wanted, command=self.reference.commands)
 
     async def quiet(self) -> None:

@@ -58,7 +58,7 @@ def stations(design: Design) -> tuple[str, ...]:
     """The stations that a design has, in the order of its pipeline."""
     if design.carried:
         low = ("hybrid_cells",) if design.cells_array else ("hybrid_memory",)
-        return ("random_streams_rounding", "update_stream", *low, "pulse", "refresh", "write_verify")
+        return ("random_streams_rounding", "update_stream", *low, "pulse", "refresh", "write_verify", "sequencer")
     if design.streamed:
         tail = ("bit_serial",) if design.array.read == "bit-serial" else ()
         digital = ("update_stream", "schedule", "accumulator", "threshold", "weight_copy", "write_verify")
