@@ -46,7 +46,7 @@ async def registers(dut: Any) -> None:
     await call(driver.irq_clear)
     await call(driver.configure, **{**bench.quick, "refresh_every": 1})
     await call(driver.irq_enable, "refresh_done")
-    await call(driver.update_cells, [(0, 0, (1 << bench.design.formats.accumulator - 1) - 1)])
+    await call(driver.update_cells, bench.carrying())
     await call(driver.program_pass)
     for _ in range(bench.polls):
         if await bench.event("interlock"):
@@ -66,9 +66,8 @@ async def train_and_read(dut: Any, name: str, gaps: float, count: int, **setting
     await bench.begin(**settings)
     for _ in range(3):
         await bench.work(harness.amount(count, 6))
-        top = (1 << bench.design.formats.accumulator - 1) - 1
-        for change in (top, top, -top):
-            await bench.call(bench.driver.update_cells, [(0, 0, change)])
+        for sign in (1, 1, -1):
+            await bench.call(bench.driver.update_cells, bench.carrying(sign))
         await bench.call(bench.driver.program_pass)
         counters = await bench.quiet()
         bench.conserved()

@@ -42,6 +42,12 @@ class HybridBench(StreamBench):
         found = [(place(array.rows), place(array.columns), place(-half, half)) for _ in range(self.rng.randrange(1, 7))]
         return found + found[:1]
 
+    def carrying(self, sign: int = 1) -> list[tuple[int, int, int]]:
+        """Changes of the first weight that make a carry whatever L is."""
+        top = (1 << self.design.formats.accumulator - 1) - 1
+        beats = (2 * self.design.hybrid.scale << self.design.formats.fraction) // top + 1
+        return [(0, 0, sign * top)] * beats
+
     async def work(self, count: int, reads: bool = True, passes: float = 0.25) -> None:
         """Random updates, ends of batches, reads."""
         driver, array, formats = self.driver, self.design.array, self.design.formats

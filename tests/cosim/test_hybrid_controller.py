@@ -51,8 +51,8 @@ def test_on_icarus(name):
 
 @pytest.mark.parametrize(
     ("name", "station"),
-    [("hic", "hybrid_cells"), ("odd", "hybrid_cells"), ("sram", "hybrid_memory"), ("odd", "refresh"), ("odd", "sequencer"),
-     ("sram", "refresh")],
+    [("hic", "hybrid_cells"), ("odd", "hybrid_cells"), ("sram", "hybrid_memory"), ("odd", "refresh"),
+     ("odd", "sequencer"), ("sram", "refresh")],
 )  # fmt: skip
 def test_stations(name, station):
     assert station in stations(design(name))
