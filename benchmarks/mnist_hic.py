@@ -37,9 +37,15 @@ from crosstrain_model.training.run import Run
 
 BAR, IDEAL_BAR, SEEDS = 0.6, 0.3, 5
 NETWORKS: dict[str, dict[str, Any]] = {
-    "mlp": {"design": "hic-256", "network": "mlp-mnist", "optimizer": "sgd", "rate": 0.3, "weight_scale": 0.5},
-    "lenet": {"design": "hic-64", "network": "lenet-wu", "optimizer": "adamw", "rate": 0.008, "weight_scale": 1.0},
-}
+    "mlp": {
+        "design": "hic-256", "changes": ("hybrid.refresh_every=100", "hybrid.saturation=490"), "network": "mlp-mnist",
+        "optimizer": "adamw", "rate": 0.002, "weight_scale": 0.25,
+    },
+    "lenet": {
+        "design": "hic-64", "changes": (), "network": "lenet-wu", "optimizer": "adamw", "rate": 0.008,
+        "weight_scale": 1.0,
+    },
+}  # fmt: skip
 """What each network is trained with, unless options say otherwise."""
 EPOCHS, BATCHES, BATCH = 13, 400, 64
 """As Wu et al. 2023 have them."""
@@ -91,7 +97,8 @@ def one_seed(
     """The figures of one run of a network; more : asked of it at its end, `found` if nothing is said."""
     given = NETWORKS[name]
     ideal = IDEAL if args.ideal else ()
-    design = load_design(args.design or given["design"], [f"seed={seed}", *OWN, *ideal, *changes, *args.set])
+    overrides = [f"seed={seed}", *OWN, *given["changes"], *ideal, *changes, *args.set]
+    design = load_design(args.design or given["design"], overrides)
     plan = Plan(
         network=given["network"], data="mnist", through=args.through, epochs=args.epochs, batches=args.batches,
         batch=BATCH, optimizer=given["optimizer"], rate=args.rate or given["rate"], schedule=args.schedule, seed=seed,
