@@ -62,7 +62,7 @@ class HybridCells(wiring.Component):
     cancel : In(1), level: nothing is offered
     width_set .. amplitude_reset : In, registers; constant while `busy`
     pacing : Out(1), pulse width and guard of the last slot are not yet over
-    clip_valid, clip_count : Out, strobe: the clamp took something of so many lanes
+    clip_valid, clip_count : Out, strobe: the clamp took something of so many weights of a row
     count_clear : In(1), strobe; reads .. dropped : Out(32), counters modulo 2^32
     failed_event : Out(1), strobe: a read-back found cells wrong, or failed
     clearing : Out(1), the counts of pulses are cleared, as after reset
@@ -88,7 +88,7 @@ class HybridCells(wiring.Component):
                 **command_members(design, array.columns * design.hybrid.bits),
                 **pulse_settings(),
                 "clip_valid": Out(1),
-                "clip_count": Out(array.lanes.bit_length()),
+                "clip_count": Out(range(array.columns + 1)),
                 "count_clear": In(1),
                 **{name: Out(COUNTER_BITS) for name in COUNTERS},
                 "failed_event": Out(1),
@@ -155,8 +155,8 @@ class HybridCells(wiring.Component):
             self.w_row.eq(self.q_row),
             self.w_group.eq(words.w_group),
             self.w_word.eq(words.w_word),
-            self.clip_valid.eq(words.clip_valid),
-            self.clip_count.eq(words.clip_count),
+            self.clip_valid.eq(self.w_end & (words.clipped != 0)),
+            self.clip_count.eq(words.clipped),
         ]
         with m.If(asks | words.come):
             m.d.sync += left.eq(rest)

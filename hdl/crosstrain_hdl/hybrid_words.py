@@ -31,7 +31,7 @@ class HybridWords(wiring.Component):
         host_data
     fetch, fetch_group : In, strobe, a cycle or more before `come`: the group whose cells come next
     w_valid, w_group, w_word : Out, strobe: carries of a group, if it has any
-    clip_valid, clip_count : Out, strobe: the clamp took something of so many lanes
+    clipped : Out, weights of the visit of which the clamp took something
     l_data : Out(lanes * hybrid.bits), L of the group that came last
     working : Out(1), cells are in S2 or S3
     sets, resets : Out(groups * lanes * hybrid.bits), cells to be written, those of the lowest group lowest
@@ -62,8 +62,7 @@ class HybridWords(wiring.Component):
                 "w_valid": Out(1),
                 "w_group": Out(group),
                 "w_word": Out(array.lanes * COUNT_BITS),
-                "clip_valid": Out(1),
-                "clip_count": Out(array.lanes.bit_length()),
+                "clipped": Out(range(array.columns + 1)),
                 "l_data": Out(self.group_cells),
                 "working": Out(1),
                 "sets": Out(array.groups * self.group_cells),
@@ -94,8 +93,6 @@ class HybridWords(wiring.Component):
             self.w_valid.eq(written & ~self.host & p.any()),
             self.w_group.eq(s3["group"]),
             self.w_word.eq(p),
-            self.clip_valid.eq(written & ~self.host & clips.any()),
-            self.clip_count.eq(sum(clips)),
             self.working.eq(s2["valid"] | s3["valid"]),
             self._wanted.R0_en.eq(self.fetch),
             self._wanted.R0_addr.eq(self.fetch_group),
@@ -109,6 +106,10 @@ class HybridWords(wiring.Component):
                 p.eq(add.p),
                 clips.eq(add.clipped),
             ]
+        with m.If(self.start):
+            m.d.sync += self.clipped.eq(0)
+        with m.Elif(written & ~self.host):
+            m.d.sync += self.clipped.eq(self.clipped + tree_sum(list(clips)))
         self._masks(m, s3, held, written)
         self._judge(m, s2)
         return m

@@ -64,7 +64,7 @@ class Bench:
         for name in ("valid", "row", "group", "word", "end", "drop"):
             m.d.comb += getattr(self.queue, f"w_{name}").eq(getattr(self.dut, f"w_{name}"))
         m.d.comb += [self.dut.w_ready.eq(self.queue.w_ready), self.queue.w_amount.eq(0)]
-        self.words, self.fed = [], False
+        self.words, self.fed, self.clips = [], False, 0
         self.cancels = {}
         """Number of events of the array -> cycles for which everything is cancelled then."""
 
@@ -82,8 +82,9 @@ class Bench:
 
         async def limit(ctx):
             cycle = 0
-            async for _ in ctx.tick():
+            async for _, _, clip, count in ctx.tick().sample(self.dut.clip_valid, self.dut.clip_count):
                 cycle += 1
+                self.clips += count if clip else 0
                 assert cycle < cycles, "visits are left"
 
         simulator.add_testbench(feed, background=True)

@@ -50,10 +50,13 @@ def drawn_jobs(design, seed, count, *, host=0.1):
 def expected(design, jobs, array):
     """What the model makes of them: its memory, rows of carries, words that the host reads."""
     memory, due, words, lanes = CellMemory(design), [], [], design.array.lanes
+    memory.clips = 0
     for job in jobs:
         if isinstance(job[-1], list) and len(job[-1]) and isinstance(job[-1][0], tuple):
             row, q, _ = job
+            before = memory.ledger["clipped"].copy()
             carries = memory.add_rows(np.array([row]), q[None], array)[0]
+            memory.clips += np.count_nonzero(memory.ledger["clipped"] != before)
             if carries.any():
                 due.append((row, side.grouped(design, carries).tolist()))
         elif len(job) == 2:
@@ -76,6 +79,7 @@ def check(design, jobs, *, chance=1.0, stalls=0.0, cancels=None, seed=1, **fault
     assert bench.rows.seen == due
     assert bench.words == words
     assert bench.counters == memory.counts
+    assert bench.clips == memory.clips
     assert [list(part) for part in memory.column_pulses] == bench.column_pulses
     assert [list(part) for part in memory.row_pulses] == bench.row_pulses
     return bench, memory
