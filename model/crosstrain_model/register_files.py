@@ -108,7 +108,7 @@ def _driver_names(design: Design, table: tuple[Register, ...]) -> dict[str, Any]
         "memory_numbers": _memory_numbers(design),
         "memory_bits": window_cells(design),
         "state_parts": _state_parts(design),
-        "state_windows": [name for name in STATE_WINDOWS if any(register.name == name for register in table)],
+        "state_windows": [r.name for r in table if r.name in (*STATE_WINDOWS, "REFRESH_STATE")],
         "settings": [register.name for register in table if register.kind == "setting"],
         "statuses": {status.value: status.name for status in Status},
         "ok": Status.OK.value,

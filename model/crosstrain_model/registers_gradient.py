@@ -21,7 +21,6 @@ MEMORIES = ("H", "P", "P_ref")
 
 STATE_WINDOWS = (
     "MEAN_X", "MEAN_X_EXPONENT", "MEAN_D", "MEAN_D_EXPONENT", "SINCE_TRANSFER", "SWEEP_ROW", "SWEEP_READS", "SWEEPS",
-    "REFRESH_STATE",
 )  # fmt: skip
 """Windows of a single word, which hold state that a checkpoint needs."""
 
