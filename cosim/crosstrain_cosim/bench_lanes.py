@@ -59,7 +59,7 @@ async def over_pins(dut: Any, design: Design) -> dict[str, Any]:
 async def over_host(dut: Any, design: Design) -> dict[str, Any]:
     """Host and array in C++, called by DPI."""
     arrays = lane_arrays(design, "numba")
-    host = Simulated(dut, design, hooks(arrays))
+    host = Simulated(dut, design, hooks(design, arrays))
     transport = simulated_transport(host)
     driver = driver_module(design).Driver(transport)
     await host.run(Script().reset())

@@ -1,6 +1,7 @@
-"""An array of one-sided pairs as a C function that compiled simulations call: the hook of pins.h, answered by Python.
+"""An array whose devices are read one by one, as a C function that compiled simulations call: the hook of pins.h,
+answered by Python.
 
-Calls are few: one per read and one per pulse.
+Calls are few: one per read and one per command of pulses.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from crosstrain_model.design import Design
 from crosstrain_model.pulse import RESET, SET
+from crosstrain_model.twin.pcm_binary import PcmBinaryArray
+from crosstrain_model.twin.pcm_tile import PcmTile
 from crosstrain_model.twin.rram_tile import RramTile
 
 _BYTES, _WORDS = ctypes.POINTER(ctypes.c_uint8), ctypes.POINTER(ctypes.c_int32)
 _SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, *[ctypes.c_uint32] * 3, _BYTES, _BYTES, _WORDS, _WORDS)
-PROGRAM, FORWARD, _, READ_ROW = range(4)
+PROGRAM, FORWARD, BACKWARD, READ_ROW = range(4)
+DeviceArray = RramTile | PcmTile | PcmBinaryArray
 
 _waiting: list[int] = []
 """Signals that came while the library ran."""
@@ -28,11 +33,11 @@ _waiting: list[int] = []
 class DeviceHook:
     """Keeps the function alive; `pointer` is what `Native` takes.
 
-    array : what answers; its own counters number the events
+    design : its; array : what answers, whose own counters number the events
     """
 
-    def __init__(self, array: RramTile):
-        self.array = array
+    def __init__(self, design: Design, array: DeviceArray):
+        self.design, self.array = design, array
         self._function = _SIGNATURE(self._answer)
 
     @property
@@ -45,24 +50,40 @@ class DeviceHook:
     def _answer(self, user: Any, op: int, array: int, row: int, sets: Any, resets: Any, given: Any, out: Any) -> int:
         if _waiting:  # so that the library returns soon
             return -1
-        tile, width = self.array, self.array.device_columns
         if op == PROGRAM:
-            done = 0
-            amplitude = given[1]
-            if tile.design.column_amplitudes:
-                amplitude = np.ctypeslib.as_array(given, (1 + width,))[1:]
-            for direction, counts in ((SET, sets), (RESET, resets)):
-                mask = np.ctypeslib.as_array(counts, (width,)) > 0
-                done += tile.pulse_row(row, mask, direction=direction, amplitude=amplitude, form=bool(given[0]))
-            return done
-        if op == FORWARD:
-            codes = tile.forward(np.ctypeslib.as_array(given, (1, tile.rows)))[0]
-        elif op == READ_ROW:
-            codes = tile.sense_row(row, np.ctypeslib.as_array(given, (tile.design.array.groups,)) != 0)
-        else:
+            return self._pulse(row, sets, resets, given)
+        codes = self._read(op, row, given)
+        if codes is None:
             return -1
-        np.ctypeslib.as_array(out, (width,))[:] = codes
+        np.ctypeslib.as_array(out, codes.shape)[:] = codes
         return 0
+
+    def _pulse(self, row: int, sets: Any, resets: Any, given: Any) -> int:
+        """Slot by slot, as the array got them."""
+        width, done = self.array.device_columns, 0
+        amplitude = given[1]
+        if self.design.column_amplitudes:
+            amplitude = np.ctypeslib.as_array(given, (1 + width,))[1:]
+        for direction, counts in ((SET, sets), (RESET, resets)):
+            left = np.ctypeslib.as_array(counts, (width,))
+            for slot in range(int(left.max())):
+                done += self.array.pulse_row(
+                    row, left > slot, direction=direction, amplitude=amplitude, form=bool(given[0])
+                )
+        return done
+
+    def _read(self, op: int, row: int, given: Any) -> Any:
+        """The codes of a read; None where the array has no such read."""
+        tile, array = self.array, self.design.array
+        if op == READ_ROW:
+            return tile.sense_row(row, np.ctypeslib.as_array(given, (array.groups,)) != 0)
+        if isinstance(tile, PcmBinaryArray):
+            return None
+        if op == FORWARD:
+            return tile.forward(np.ctypeslib.as_array(given, (1, array.rows)))[0]
+        if op == BACKWARD and isinstance(tile, PcmTile):
+            return tile.backward(np.ctypeslib.as_array(given, (1, array.columns)))[0]
+        return None
 
 
 @contextlib.contextmanager

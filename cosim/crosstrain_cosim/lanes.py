@@ -51,7 +51,7 @@ def compiled_record(
     """The record of the compiled lane, and `cycles`; options are those of `Native`."""
     unit = controller_unit(design, rtl, checked=False)
     arrays = lane_arrays(design, "numba")
-    lane = Compiled(design, unit.texts, unit.top, hook=hooks(arrays), seed=seed, **options)
+    lane = Compiled(design, unit.texts, unit.top, hook=hooks(design, arrays), seed=seed, **options)
     try:
         transport = compiled_transport(lane)
         driver = driver_module(design).Driver(transport)

@@ -57,7 +57,7 @@ class Lockstep:
         self.design, self.tile = design, tile
         self.array = arrays[ArrayId.W]
         texts, driver = _generated(design)
-        self.lane = Compiled(design, rtl or texts, design.top, hook=hooks(arrays))
+        self.lane = Compiled(design, rtl or texts, design.top, hook=hooks(design, arrays))
         self.transport = compiled_transport(self.lane)
         self.driver: Any = driver.Driver(self.transport)
         self.script = Script()

@@ -50,7 +50,8 @@ def sizes(design: Design) -> dict[str, int]:
         "DAC_BITS": port.code_bits(design), "ADC_BITS": formats.adc, "STREAM_SLOT": frames.slot_bits(design),
         "STREAM_CODES": frames.beat_bits(design) // frames.slot_bits(design),
         "RESULT_SLOT": frames.result_bits(design), "DAC_WORD_BITS": port.dac_bits(design),
-        "ADC_CODES": port.adc_codes(design),
+        "ADC_CODES": port.adc_codes(design), "ADC_WORD_BITS": port.adc_bits(design),
+        "PORT_COLUMNS": port.slot_columns(design), "CELLS": design.hybrid.bits if design.cells_array else 0,
         "OUTSTANDING": port.outstanding(design), "AMPLITUDE_BITS": port.AMPLITUDE_BITS,
         "AMPLITUDES": port.amplitude_bits(design) // port.AMPLITUDE_BITS,
     }  # fmt: skip
@@ -67,17 +68,21 @@ def header(design: Design) -> str:
         lines.append("#define ACTIVE_LOW_RESET")
     if design.pulsed:
         lines.append("#define PULSED")
-    if design.verified:
+    if design.device_reads:
         lines.append("#define GROUPS_NAMED")
-    serial = str(design.array.read == "bit-serial").lower()
-    lines.append(f"constexpr bool VERIFIED = {str(design.verified).lower()}, SERIAL = {serial};")
+    flags = {
+        "VERIFIED": design.verified,
+        "DEVICE_READS": design.device_reads,
+        "SERIAL": design.array.read == "bit-serial",
+    }
+    lines += [f"constexpr bool {name} = {str(value).lower()};" for name, value in flags.items()]
     return "\n".join(["#pragma once", *lines, ""])
 
 
 def event_type(design: Design) -> np.dtype[Any]:
     """The record of one finished command; `Event` of bulk.h."""
     words = ("op", "array", "row", "tag", "status", "pulses", "width")
-    counts = (np.uint8, (design.array.device_columns,))
+    counts = (np.uint8, (port.slot_columns(design),))
     amplitude = (np.uint32, (design.array.device_columns,) if design.column_amplitudes else ())
     fields = [("cycle", np.uint64), *((name, np.uint32) for name in words), ("amplitude", *amplitude)]
     return np.dtype([*fields, ("set", *counts), ("reset", *counts)], align=True)
@@ -92,8 +97,8 @@ def simulation_model(design: Design, texts: dict[str, str], top: str) -> Model:
     """What cocotb on Verilator runs with clock, host and array in C++: cocotb sees the wrapper's variables alone."""
     names = sizes(design)
     macros = {
-        "TOP": top, "DEVICE_COLUMNS": names["DEVICE_COLUMNS"], "CMD_ROW_BITS": port.row_bits(design),
-        "DAC_BITS": names["DAC_WORD_BITS"], "ADC_BITS": names["ADC_CODES"] * names["ADC_BITS"],
+        "TOP": top, "PORT_COLUMNS": names["PORT_COLUMNS"], "CMD_ROW_BITS": port.row_bits(design),
+        "DAC_BITS": names["DAC_WORD_BITS"], "ADC_BITS": names["ADC_WORD_BITS"],
         "TDATA_BITS": names["STREAM_CODES"] * names["STREAM_SLOT"],
         "RESULT_BITS": names["ADC_CODES"] * names["RESULT_SLOT"], "GROUPS": names["GROUPS"],
         "AMPLITUDE_BITS": names["AMPLITUDES"] * names["AMPLITUDE_BITS"],
@@ -104,7 +109,7 @@ def simulation_model(design: Design, texts: dict[str, str], top: str) -> Model:
         options.append("+define+ACTIVE_LOW_RESET=1")
     if design.pulsed:
         options.append("+define+PULSED=1")
-    if design.verified:
+    if design.device_reads:
         options.append("+define+GROUPS_NAMED=1")
     variables = ("go", "finished", "outcome", "clk")
     exposed = "".join(f'public_flat_rw -module "bulk" -var "{name}"\n' for name in variables)

@@ -28,6 +28,16 @@ from crosstrain_model.twin.rram_tile import FORWARDS
 from crosstrain_model.write_verify import COUNTERS
 
 
+def beats_of(design: Design, changes: Ints) -> Ints:
+    """Changes [rows, columns] as the beats of an UPDATE frame, a group each."""
+    array, slots = design.array, beat_bits(design) // slot_bits(design)
+    groups = np.zeros((array.rows, array.groups * array.lanes), np.int32)
+    groups[:, : array.columns] = changes
+    beats = np.zeros((array.rows * array.groups, slots), np.int32)
+    beats[:, : array.lanes] = groups.reshape(-1, array.lanes)
+    return beats
+
+
 class RtlStreamTile(Lockstep):
     """A tile with write-verify behind its Verilog; the contract is `crosstrain_model.tile.StreamTile`."""
 
@@ -92,14 +102,9 @@ class RtlStreamTile(Lockstep):
 
     def update(self, codes: Ints) -> None:
         """Queue the changes for the Verilog, and give them to the model."""
-        array, changes = self.design.array, clipped_changes(self.design, codes)
+        changes = clipped_changes(self.design, codes)
         self.model.update(changes)
-        slots = beat_bits(self.design) // slot_bits(self.design)
-        beats = np.zeros((array.rows, array.groups * array.lanes), np.int32)
-        beats[:, : array.columns] = changes
-        padded = np.zeros((array.rows * array.groups, slots), np.int32)
-        padded[:, : array.lanes] = beats.reshape(-1, array.lanes)
-        self.script.frame(user_word(FrameOp.UPDATE), padded)
+        self.script.frame(user_word(FrameOp.UPDATE), beats_of(self.design, changes))
 
     def copy(self) -> Ints:
         return self.model.copy.copy()

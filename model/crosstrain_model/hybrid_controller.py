@@ -64,6 +64,7 @@ class HybridController:
 
     design : of a scheme with hybrid weights; it has the reset values of the registers
     waiting : carries that are not done yet, oldest first
+    refreshed_last : whether the last row operation was a refresh
     count_cells : also an L in SRAM counts the pulses that binary devices would have been given
     """
 
@@ -76,7 +77,7 @@ class HybridController:
         self.refresh_every, self.saturation = self.hybrid.refresh_every, self.hybrid.saturation
         self.waiting: collections.deque[Carry] = collections.deque()
         self.counts = dict.fromkeys(COUNTERS, 0)
-        self._refreshed_last = False
+        self.refreshed_last = False
         self._table = register_table(design)
 
     def configure(self, **registers: int) -> None:
@@ -135,14 +136,14 @@ class HybridController:
     def step(self, pairs: Row, *, refreshes: bool | None = None) -> Carry | Refreshed | None:
         """The next row operation on the array of the pairs; None: nothing waits.  refreshes: whether it is a refresh,
         as hardware was seen to choose, whose queue holds fewer rows; None: as the rule has it."""
-        carries = bool(self.waiting) and (self._refreshed_last or not self.refresh.due.any())
+        carries = bool(self.waiting) and (self.refreshed_last or not self.refresh.due.any())
         if carries if refreshes is None else not refreshes:
-            self._refreshed_last = False
+            self.refreshed_last = False
             return self._carry(pairs, self.waiting.popleft())
         row = self.refresh.next_row()
         if row is None:
             return None
-        self._refreshed_last = True
+        self.refreshed_last = True
         done = refresh_row(self.verify, pairs, row, self.saturation)
         self.counts["refresh_rows"] += 1
         self.counts["refreshed"] += int(done.pairs.sum())
@@ -177,7 +178,7 @@ class HybridController:
             "waiting_rows": rows,
             "waiting_counts": counts.reshape(len(rows), self.design.array.columns),
             "cells": self.verify.cells.copy(),
-            "settings": np.array([self.refresh_every, self.saturation, self._refreshed_last], np.int64),
+            "settings": np.array([self.refresh_every, self.saturation, self.refreshed_last], np.int64),
             "verify_settings": np.array(dataclasses.astuple(self.verify.settings), np.int64),
             "counters": np.array([*self.counts.values()], np.int64),
             "verify_counters": np.array([*self.verify.counts.values()], np.int64),
@@ -208,5 +209,5 @@ class HybridController:
         self.waiting = collections.deque(Carry(row=int(r), counts=p) for r, p in zip(rows, counts, strict=True))
         self.verify.cells[...], self.verify.settings = cells, verify_settings
         self.refresh_every, self.saturation = settings["every"], settings["saturation"]
-        self._refreshed_last = bool(settings["refreshed_last"])
+        self.refreshed_last = bool(settings["refreshed_last"])
         self.counts, self.verify.counts = counters, verify_counters

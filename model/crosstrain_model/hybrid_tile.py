@@ -23,14 +23,28 @@ from crosstrain_model.refresh import Refreshed
 from crosstrain_model.tile import Ints, Programmed, State
 from crosstrain_model.twin.pcm_binary import PcmBinaryArray
 from crosstrain_model.twin.pcm_tile import PcmTile
+from crosstrain_model.write_verify import Row
 
 Codes = npt.NDArray[np.int32]
+
+
+def range_of(design: Design, array: PcmTile, codes: Ints, *, transposed: bool) -> float | None:
+    """The range of the rule for codes [V, k] of a read of this array; None where every sum is 0."""
+    bits = design.formats.d if transposed else design.formats.x
+    levels = (array.levels.T if transposed else array.levels)[: codes.shape[1]]
+    sums = np.abs(codes.astype(np.float64) @ levels)
+    largest = float(sums.max(initial=0.0))
+    if not largest:
+        return None
+    adc, headroom = design.formats.adc, design.converters.adc_headroom
+    return float(headroom * largest * 2.0 ** (adc - bits - 14) / (2 ** (adc - 1) - 1))
 
 
 class HybridTile:
     """The bit-true controller and the array models of one tile; the contract is `tile.HybridStreamTile`.
 
     array : the pairs; cells : array L, None where L is in SRAM
+    pairs, cell_rows : what the controller commands: these arrays, or what stands before them and watches
     calibrated, calibrated_backward : whether the ranges of the ADCs were set
     """
 
@@ -40,6 +54,8 @@ class HybridTile:
         self.array = PcmTile(design, seed=seed, tile=tile)
         in_devices = design.hybrid.cells == "binary"
         self.cells = PcmBinaryArray(design, seed=seed, tile=tile) if in_devices else None
+        self.pairs: Row = self.array
+        self.cell_rows: Row | None = self.cells
         self.calibrated = self.calibrated_backward = False
         self._done: list[Carry | Refreshed] = []
         self._pulses = 0
@@ -55,28 +71,17 @@ class HybridTile:
 
     def calibrate(self, codes: Ints) -> None:
         """Sets the range of the ADCs of forward reads for vectors like these, signed codes [V, k]."""
-        full_range = self._range(codes, self.design.formats.x, transposed=False)
+        full_range = range_of(self.design, self.array, codes, transposed=False)
         if full_range is not None:
             self.array.set_ranges(forward=full_range)
             self.calibrated = True
 
     def calibrate_backward(self, codes: Ints) -> None:
         """The same for transposed reads."""
-        full_range = self._range(codes, self.design.formats.d, transposed=True)
+        full_range = range_of(self.design, self.array, codes, transposed=True)
         if full_range is not None:
             self.array.set_ranges(backward=full_range)
             self.calibrated_backward = True
-
-    def _range(self, codes: Ints, bits: int, *, transposed: bool) -> float | None:
-        """The range of the rule; None where every sum is 0."""
-        levels = self.array.levels
-        levels = (levels.T if transposed else levels)[: codes.shape[1]]
-        sums = np.abs(codes.astype(np.float64) @ levels)
-        largest = float(sums.max(initial=0.0))
-        if not largest:
-            return None
-        adc, headroom = self.design.formats.adc, self.design.converters.adc_headroom
-        return float(headroom * largest * 2.0 ** (adc - bits - 14) / (2 ** (adc - 1) - 1))
 
     def forward(self, codes: Ints, outputs: int | None = None) -> Codes:
         return self.array.forward(codes, outputs)
@@ -89,13 +94,13 @@ class HybridTile:
     def update(self, codes: Ints) -> None:
         """Changes [rows, columns]; clipped to the accumulator's range, as the host sends them."""
         low, high = limits(self.design)
-        self.controller.update(np.clip(codes, low, high), self.cells)
-        self._done += self.controller.drain(self.array)
+        self.controller.update(np.clip(codes, low, high), self.cell_rows)
+        self._done += self._drain()
 
     def program(self) -> Programmed:
         """The end of a batch; what happened to the pairs since the last one."""
         self.controller.batch()
-        done = self._done + self.controller.drain(self.array)
+        done = self._done + self._drain()
         self._done = []
         pulses = int(self.array.sets.sum() + self.array.resets.sum())
         given, self._pulses = pulses - self._pulses, pulses
@@ -105,6 +110,10 @@ class HybridTile:
                 array.now_ns += self.design.pcm.batch_ns
         commands = sum(isinstance(one, Carry) or bool(one.pairs.any()) for one in done)
         return Programmed(commands=commands, pulses=given, digest=digest)
+
+    def _drain(self) -> list[Carry | Refreshed]:
+        """Row operations until nothing waits."""
+        return self.controller.drain(self.pairs)
 
     def _digest(self, done: list[Carry | Refreshed]) -> bytes:
         """8-byte BLAKE2b over a batch: of every row operation on the pairs its row as 4 bytes and its carries, a byte

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crosstrain.design_check import check_design, check_verilog
+from crosstrain.design_check import check_design
 from crosstrain.options import add_command, path
 from crosstrain_model.section import first_difference, show
 
@@ -65,7 +65,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     plan, folder = _request(args)
     check_design(args)
     if plan.through == "rtl":
-        check_verilog(args)
         print("preparing the Verilog of the tiles; compiling it, the first time, takes a minute", file=sys.stderr)
     training = Run(args.design, plan, tile_factory(plan.through), folder, data_dir=args.data_dir)
     if folder is not None:

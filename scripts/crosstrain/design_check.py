@@ -8,13 +8,6 @@ from crosstrain_model.errors import UserError
 from crosstrain_model.section import one_line
 
 
-def check_verilog(args: argparse.Namespace) -> None:
-    """Refuse a design that is not trained through its Verilog."""
-    if args.design.carried:
-        told = f"scheme {args.design.scheme} is not trained through its Verilog yet, but through the model alone"
-        raise UserError(f"{one_line(args.source)}: {told}")
-
-
 def check_design(args: argparse.Namespace) -> None:
     """Refuse a design with pulse trains whose random streams are not good enough for them; a second or two."""
     if not args.design.pulsed:

@@ -44,10 +44,11 @@ void Agent::command(const Sample &s, uint64_t cycle) {
   now.op = s.cmd_op, now.array = s.cmd_array, now.row = s.cmd_row, now.tag = s.cmd_tag;
   now.width = s.cmd_width;
   take_amplitudes(s, now);
+  if (!hooks[now.array & 7].hook != !hooks[ARRAY_W].hook) return blame("a command for an array that is not there");
   busy = true;
   ending = STATUS_OK;
   dac_words = 0;
-  for (int group = 0; VERIFIED && group < GROUPS; group++)
+  for (int group = 0; DEVICE_READS && group < GROUPS; group++)
     named[group] = now.op != OP_READ_ROW || (s.cmd_groups[group >> 5] >> (group & 31) & 1);
   if (now.op == OP_FORWARD || (now.op == OP_BACKWARD && !VERIFIED)) wants_dac = true;
   else if (now.op == OP_READ_ROW) convert();
@@ -63,10 +64,12 @@ void Agent::slot(const Sample &s, uint64_t cycle) {
     return;
   }
   if (cycle < pulse_end) blame("a pulse slot came while the former pulse lasted");
+  const int columns = of_cells() ? COLUMNS * CELLS : DEVICE_COLUMNS;
   for (int word = 0; word < SLOT_WORDS; word++) {
     for (uint32_t left = s.slot_columns[word]; left; left &= left - 1) {
       const int bit = __builtin_ctz(left);
       const int column = 32 * word + bit;
+      if (column >= columns) return blame("a pulse beyond the last device column");
       (s.slot_direction[word] >> bit & 1 ? now.set_counts : now.reset_counts)[column]++;
       now.pulses++;
     }
@@ -105,25 +108,30 @@ void Agent::dac_bits(const Sample &s) {
 }
 
 void Agent::convert() {
-  const bool backward = now.op == OP_BACKWARD;
+  const bool backward = now.op == OP_BACKWARD, devices = VERIFIED || (DEVICE_READS && now.op == OP_READ_ROW);
   const int inputs = now.op == OP_READ_ROW ? 0 : backward ? COLUMNS : ROWS;
-  const int outputs = backward ? ROWS : VERIFIED ? DEVICE_COLUMNS : COLUMNS;
+  const int outputs = of_cells() ? COLUMNS * CELLS : backward ? ROWS : devices ? DEVICE_COLUMNS : COLUMNS;
   memset(codes_out, 0, sizeof codes_out);
   const uint32_t what = backward ? HOOK_BACKWARD : inputs ? HOOK_FORWARD : HOOK_READ_ROW;
-  if (hook && hook(user, what, now.array, now.row, nullptr, nullptr, VERIFIED && !inputs ? named : codes_in, codes_out) != 0)
+  if (of_cells() && inputs) return blame("a read of vectors of array L");
+  const Attached &array = hooks[now.array & 7];
+  if (array.hook && array.hook(array.user, what, now.array, now.row, nullptr, nullptr,
+                               DEVICE_READS && !inputs ? named : codes_in, codes_out) != 0)
     blame("the array refused a read");
   reads.insert(reads.end(), codes_in, codes_in + inputs);
   reads.insert(reads.end(), codes_out, codes_out + outputs);
   adc_next = adc_count = 0;
+  word_codes = of_cells() ? CELL_CODES : devices ? ADC_CODES : LANES, code_bits = of_cells() ? 1 : ADC_BITS;
   for (int word = 0; word < (backward ? ROW_WORDS : GROUPS); word++)
-    if (!VERIFIED || named[word]) order[adc_count++] = word;
-  for (int c = 0; VERIFIED && c < outputs; c++)
+    if (inputs || !DEVICE_READS || named[word]) order[adc_count++] = word;
+  for (int c = 0; devices && !of_cells() && c < outputs; c++)
     if (codes_out[c] == (1 << ADC_BITS) - 1) ending = STATUS_SATURATED;
 }
 
 void Agent::present(Drive &d) {
-  for (int lane = 0; lane < ADC_CODES; lane++)
-    set_field(d.adc_codes, lane * ADC_BITS, ADC_BITS, uint32_t(codes_out[order[adc_next] * ADC_CODES + lane]));
+  memset(d.adc_codes, 0, sizeof d.adc_codes);
+  for (int place = 0; place < word_codes; place++)
+    set_field(d.adc_codes, place * code_bits, code_bits, uint32_t(codes_out[order[adc_next] * word_codes + place]));
   d.adc_valid = true, d.adc_last = adc_next + 1 == adc_count;
 }
 
@@ -132,13 +140,15 @@ void Agent::finish(uint32_t status, uint64_t due) {
   now.status = status, now.cycle = due;
   events.push_back(now);
   dones.push_back({now.tag, status, now.pulses, due});
-  if (now.pulses && hook) pulse();
+  if (now.pulses && hooks[now.array & 7].hook) pulse();
 }
 
 // The pulses reach the devices when their command ends.
 void Agent::pulse() {
   int32_t how[1 + AMPLITUDES] = {now.op == OP_FORM};
   for (int i = 0; i < AMPLITUDES; i++) how[1 + i] = int32_t(now.amplitude[i]);
-  const int32_t done = hook(user, HOOK_PROGRAM, now.array, now.row, now.set_counts, now.reset_counts, how, nullptr);
+  const Attached &array = hooks[now.array & 7];
+  const int32_t done =
+      array.hook(array.user, HOOK_PROGRAM, now.array, now.row, now.set_counts, now.reset_counts, how, nullptr);
   if (done != int32_t(now.pulses)) blame("the array refused a row program");
 }

@@ -6,9 +6,7 @@
 // The macro at the port: takes commands, slots and DAC words, calls the hook, gives ADC words and completions.
 class Agent {
  public:
-  void attach(uint32_t array, Hook function, void *context) {
-    if (array == ARRAY_W) hook = function, user = context;
-  }
+  void attach(uint32_t array, Hook function, void *context) { hooks[array & 7] = {function, context}; }
   uint32_t latency = 0;  // cycles between the end of the work and the completion
   Chance chance;
   std::vector<Event> events;
@@ -20,8 +18,8 @@ class Agent {
   void reset(Drive &d);
 
  private:
-  Hook hook = nullptr;
-  void *user = nullptr;
+  struct Attached { Hook hook; void *user; };
+  Attached hooks[8] = {};  // by the number of the array at the port
   struct Done { uint32_t tag, status, pulses; uint64_t due; };
   Event now = {};
   bool busy = false, pulsing = false, wants_dac = false;
@@ -30,9 +28,11 @@ class Agent {
   uint32_t ending = STATUS_OK;  // status of the command when its last pulse is over
   int dac_words = 0, adc_next = 0, adc_count = 0;
   int order[GROUPS > ROW_WORDS ? GROUPS : ROW_WORDS] = {};  // which words of `codes_out` come, in order
+  int word_codes = ADC_CODES, code_bits = ADC_BITS;         // codes of such a word, and bits of a code
   int32_t named[GROUPS] = {};  // groups that convert, with single devices
   int32_t codes_in[LINES] = {}, codes_out[LINES] = {};
   std::deque<Done> dones;
+  bool of_cells() const { return CELLS && now.array == ARRAY_L; }
   void command(const Sample &s, uint64_t cycle);
   void slot(const Sample &s, uint64_t cycle);
   void dac(const Sample &s);

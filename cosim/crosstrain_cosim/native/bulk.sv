@@ -4,8 +4,8 @@
 module bulk;
   import "DPI-C" function int bulk_edge(
       input bit [31:0] flags, input int unsigned rdata, input int unsigned m_tuser, input bit [95:0] command,
-      input bit [`RESULT_BITS-1:0] m_tdata, input bit [`ROW_MASK_BITS-1:0] rows, input bit [`DEVICE_COLUMNS-1:0] columns,
-      input bit [`DEVICE_COLUMNS-1:0] direction, input bit [`DAC_BITS-1:0] dac,
+      input bit [`RESULT_BITS-1:0] m_tdata, input bit [`ROW_MASK_BITS-1:0] rows, input bit [`PORT_COLUMNS-1:0] columns,
+      input bit [`PORT_COLUMNS-1:0] direction, input bit [`DAC_BITS-1:0] dac,
       input bit [`GROUPS-1:0] groups, input bit [`AMPLITUDE_BITS-1:0] amplitude,
       output bit [31:0] controls, output bit [63:0] bus, output int unsigned tuser,
       output bit [`TDATA_BITS-1:0] tdata, output bit [`ADC_BITS-1:0] adc, output bit [31:0] done);
@@ -36,7 +36,7 @@ module bulk;
   wire [`AMPLITUDE_BITS-1:0] cmd_amplitude;
   wire [7:0] cmd_tag;
   wire [`RESULT_BITS-1:0] m_tdata;
-  wire [`DEVICE_COLUMNS-1:0] columns, direction;
+  wire [`PORT_COLUMNS-1:0] columns, direction;
   wire [`DAC_BITS-1:0] dac;
   wire [`GROUPS-1:0] groups;  // that a READ_ROW names
 `ifndef GROUPS_NAMED

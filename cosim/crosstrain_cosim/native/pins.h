@@ -13,10 +13,11 @@
 #include "ports.h"
 
 // An array (`crosstrain_model.twin.hook`): called once per finished command with pulses (HOOK_PROGRAM: `set_counts` and
-// `reset_counts`, DEVICE_COLUMNS each; HOOK_TRAIN: `row` slots, bytes of their rows and of their columns; it answers the
+// `reset_counts`, PORT_COLUMNS each; HOOK_TRAIN: `row` slots, bytes of their rows and of their columns; it answers the
 // pulses delivered) and once per read (`codes_in` of the lines, `codes_out` of the outputs; it answers 0). Any other
-// answer stops the simulation. With single devices (VERIFIED) outputs are device columns, HOOK_READ_ROW has one number per
-// group in `codes_in`, 1 where it converts, and HOOK_PROGRAM whether the pulse forms and its AMPLITUDES amplitudes.
+// answer stops the simulation. With single devices (VERIFIED) outputs are device columns. Where a row read is one of single
+// devices (DEVICE_READS) it has one number per group in `codes_in`, 1 where it converts, and HOOK_PROGRAM whether the pulse
+// forms and its AMPLITUDES amplitudes. Array L gives a bit for each of its cells.
 typedef int32_t (*Hook)(void *user, uint32_t op, uint32_t array, uint32_t row, const uint8_t *set_counts,
                         const uint8_t *reset_counts, const int32_t *codes_in, int32_t *codes_out);
 
@@ -24,14 +25,15 @@ constexpr int words_of(int bits) { return (bits + 31) / 32; }
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 
 constexpr int DAC_WORDS = words_of(DAC_WORD_BITS);
-constexpr int ADC_WORDS = words_of(ADC_CODES * ADC_BITS);
+constexpr int ADC_WORDS = words_of(ADC_WORD_BITS);
 constexpr int GROUP_WORDS = words_of(GROUPS);
-constexpr int SLOT_WORDS = words_of(DEVICE_COLUMNS);
+constexpr int SLOT_WORDS = words_of(PORT_COLUMNS);
 constexpr int AMPLITUDE_WORDS = words_of(AMPLITUDES * AMPLITUDE_BITS);
 constexpr int ROW_MASK_WORDS = words_of(ROWS);
 constexpr int TDATA_WORDS = words_of(STREAM_CODES * STREAM_SLOT);
 constexpr int RESULT_WORDS = words_of(ADC_CODES * RESULT_SLOT);
-constexpr int LINES = larger(ROW_WORDS * LANES, GROUPS * ADC_CODES);  // codes of a read, padding included
+constexpr int CELL_CODES = LANES * CELLS;  // bits in a word of array L
+constexpr int LINES = larger(ROW_WORDS * LANES, GROUPS * larger(ADC_CODES, CELL_CODES));  // codes of a read, padding included
 
 // Inputs of the controller. Every member is a pin of that name.
 struct Drive {
@@ -58,7 +60,7 @@ struct Sample {
 struct Event {
   uint64_t cycle;  // of the completion
   uint32_t op, array, row, tag, status, pulses, width, amplitude[AMPLITUDES];
-  uint8_t set_counts[DEVICE_COLUMNS], reset_counts[DEVICE_COLUMNS];  // pulses fired
+  uint8_t set_counts[PORT_COLUMNS], reset_counts[PORT_COLUMNS];  // pulses fired
 };
 
 // A bit field of a packed vector of 32-bit words.

@@ -1,0 +1,93 @@
+"""The model's side of a lockstep with hybrid weights: a tile whose arrays keep what the controller tells them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from crosstrain_cosim.event import Event
+from crosstrain_model.design import Design
+from crosstrain_model.hybrid_controller import Carry
+from crosstrain_model.hybrid_tile import HybridTile
+from crosstrain_model.port import ArrayId, Op, Status
+from crosstrain_model.pulse import SET, PulseSettings
+from crosstrain_model.refresh import Refreshed
+
+
+class Recorder:
+    """Stands before an array, and writes down the commands of the port that lead to what it is asked.
+
+    array : a `PcmTile` or `PcmBinaryArray`; number : its number at the port
+    settings : registers of pulses
+    """
+
+    def __init__(self, design: Design, array: Any, number: ArrayId, settings: PulseSettings):
+        self.design, self.array, self.number, self.settings = design, array, number, settings
+        self.events: list[Event] = []
+        self._carry: Event | None = None
+        self._may_carry = False
+
+    def begin(self) -> None:
+        """A row operation of the pairs begins: pulses without a read before them are slots of one command."""
+        self._carry, self._may_carry = None, True
+
+    def sense_row(self, row: int, groups: Any) -> Any:
+        self._may_carry = False
+        codes = self.array.sense_row(row, groups)
+        event = self._event(Op.READ_ROW, row)
+        event.codes = tuple(codes.tolist())
+        if self.number == ArrayId.W and codes.max() == (1 << self.design.formats.adc) - 1:
+            event.status = Status.SATURATED
+        return codes
+
+    def pulse_row(self, row: int, columns: Any, *, direction: int, amplitude: Any, form: bool = False) -> None:
+        event = self._carry or self._event(Op.PROGRAM, row, self.settings.width(direction), amplitude)
+        if self._may_carry:
+            self._carry = event
+        mine, none = columns.astype(np.int64), np.zeros(len(columns), np.int64)
+        for name, given in (("set_counts", direction == SET), ("reset_counts", direction != SET)):
+            before = getattr(event, name) or none
+            setattr(event, name, tuple((np.array(before) + (mine if given else none)).tolist()))
+        event.pulses += self.array.pulse_row(row, columns, direction=direction, amplitude=amplitude)
+
+    def _event(self, op: int, row: int, width: int = 0, amplitude: int = 0) -> Event:
+        event = Event(op=op, array=self.number, row=row, tag=0, width=width, amplitude=amplitude)
+        if op == Op.READ_ROW:
+            event.set_counts = event.reset_counts = (0,) * self.array.device_columns
+        self.events.append(event)
+        return event
+
+
+class RecordedTile(HybridTile):
+    """A `HybridTile` whose arrays are watched: `pairs` and `cell_rows` are `Recorder`s."""
+
+    pairs: Recorder
+    cell_rows: Recorder | None
+
+    def __init__(self, design: Design, *, seed: int, tile: int):
+        super().__init__(design, seed=seed, tile=tile)
+        settings = PulseSettings.of(design)
+        self.pairs = Recorder(design, self.array, ArrayId.W, settings)
+        self.cell_rows = None if self.cells is None else Recorder(design, self.cells, ArrayId.L, settings)
+
+    @property
+    def recorders(self) -> tuple[Recorder, ...]:
+        """Of the pairs, and of array L where there is one."""
+        return (self.pairs,) if self.cell_rows is None else (self.pairs, self.cell_rows)
+
+    def configure(self, **registers: int) -> None:
+        super().configure(**registers)
+        widths = {field.name for field in dataclasses.fields(PulseSettings)}
+        own = {name: value for name, value in registers.items() if name in widths}
+        for recorder in self.recorders:
+            recorder.settings = dataclasses.replace(recorder.settings, **own)
+
+    def _drain(self) -> list[Carry | Refreshed]:
+        done: list[Carry | Refreshed] = []
+        self.pairs.begin()
+        while (operation := self.controller.step(self.pairs)) is not None:
+            done.append(operation)
+            self.pairs.begin()
+        return done
