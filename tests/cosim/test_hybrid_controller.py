@@ -90,7 +90,7 @@ def test_broken_stations_turn_red(invert, name, station, net):
     assert result.failed > 0
 
 
-def test_the_compiled_lane_says_that_it_has_no_array_l(capsys):
+def test_the_compiled_lane_says_that_it_has_no_script(capsys):
     assert main(["cosim", "hic-8", "--simulator", "compiled"]) == 2
-    told = "--simulator compiled: not for scheme hic yet: its array L is not in that lane"
+    told = "--simulator compiled: not for scheme hic, which has no script for that lane, but train --through rtl"
     assert capsys.readouterr().err == f"crosstrain: {told}\n"

@@ -59,6 +59,20 @@ def test_a_run_through_verilog_equals_one_through_the_model():
     assert json.loads(Path("c.json").read_text())["divergence"] is None
 
 
+@pytest.mark.parametrize("cells", ["binary", "sram"])
+def test_a_run_with_hybrid_weights_through_verilog_equals_one_through_the_model(cells, capsys):
+    fields = (f"hybrid.cells={cells}", "hybrid.refresh_every=2", "hybrid.saturation=150", "array.rows=32",
+              "array.columns=32", "array.lanes=8")  # fmt: skip
+    shape = [word for field in fields for word in ("--set", field)]
+    short = ["hic-8", *shape, "--epochs", "1", "--samples", "40", "--rate", "1.0"]
+    assert main(["train", *short, "-o", "model"]) == 0
+    assert main(["train", *short, "-o", "rtl", "--through", "rtl"]) == 0
+    assert "lockstep   0 mismatches over all pulses, accumulators and weights\n" in capsys.readouterr().out
+    figures = json.loads(Path("rtl/result.json").read_text())
+    assert min(figures[name] for name in ("carries", "refreshed", "l_sets")) > 0
+    assert main(["compare", "model", "rtl"]) == 0
+
+
 def test_runs_that_differ(capsys):
     assert main(["train", *SHORT, "-o", "a"]) == 0
     assert main(["train", *SHORT, "-o", "b", "--seed", "9"]) == 0
