@@ -11,7 +11,7 @@ and s of `pcm_drift`; G of a read is g(t) rounded to 2^-14, (g + 32) >> 6:
                         before the noises of the converter
     row read            of single devices, code 2^x on one row: sum = 2^x * clamp((sense + 32) >> 6, 0, 2^15),
                         sense: a read with its noise (`PcmArray.sense`);  code = rram.to_codes, unsigned, range
-                        `converters.adc_range_row`
+                        `converters.adc_range_row`; one line that is full on or off has no noise of a DAC
 
 Pulses act as `pcm.py` says.
 """
@@ -65,7 +65,8 @@ class PcmTile(PcmArray):
         self._numbers = self.constants.numbers
         part = design.converters
         self.set_ranges(forward=part.adc_range, backward=part.adc_range_backward)
-        self.row_converter = converter.make(design, bits=design.formats.x, full_range=part.adc_range_row)
+        quiet = dataclasses.replace(design, converters=dataclasses.replace(part, dac_noise=0.0))
+        self.row_converter = converter.make(quiet, bits=design.formats.x, full_range=part.adc_range_row)
         self._row_numbers = np.array(dataclasses.astuple(self.row_converter)[:-1], np.int64)
         self._matrices: Matrices | None = None
         self.g[...] = self.constants.bottom

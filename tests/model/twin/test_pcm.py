@@ -234,8 +234,12 @@ def test_the_noise_of_a_line_is_that_of_its_devices(transposed):
     assert np.abs(answers.std(axis=0) / wanted - 1).max() < 0.06
 
 
-def test_row_reads_give_single_devices():
-    tile = PcmTile(sample(adc=10, pcm=Pcm(read_noise=0.0, drift=0.0)))
+@pytest.mark.parametrize("engine", ["numba", "numpy"])
+@pytest.mark.parametrize("dac_noise", [0.0, 0.02])
+def test_row_reads_give_single_devices(dac_noise, engine):
+    """DACs that are noisy change nothing: one line is on, at full scale."""
+    part = Converters(adc_range=4.0, adc_range_backward=4.0, dac_noise=dac_noise)
+    tile = PcmTile(sample(adc=10, converters=part, pcm=Pcm(read_noise=0.0, drift=0.0)), engine=engine)
     tile.load_weights(np.array([[ONE, -ONE, ONE // 2, 0, -ONE // 4, 1]] * 5))
     assert tile.sense_row(3).tolist() == [1023, 0, 0, 1023, 512, 0, 0, 0, 0, 256, 0, 0]
     named = tile.sense_row(3, np.array([False, True, False])).tolist()
