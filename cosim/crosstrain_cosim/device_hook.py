@@ -55,7 +55,7 @@ class DeviceHook:
         codes = self._read(op, row, given)
         if codes is None:
             return -1
-        np.ctypeslib.as_array(out, codes.shape)[:] = codes
+        np.ctypeslib.as_array(out, (np.size(codes),))[:] = codes
         return 0
 
     def _pulse(self, row: int, sets: Any, resets: Any, given: Any) -> int:

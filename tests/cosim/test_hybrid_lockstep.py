@@ -18,7 +18,7 @@ DESIGNS = {
     "odd": [
         "array.rows=13", "array.columns=7", "array.lanes=3", "hybrid.bits=5", "hybrid.read_back=true",
         "hybrid.code=gray", "update.remainder=clear", "profile=asic", "verify.reads_log2=1",
-        "binary_pcm.stuck_high=0.02",
+        "binary_pcm.stuck_high=0.02", "converters.dac_noise=0.01",
     ],
     "sram": ["hybrid.cells=sram", "verify.cell_bits=4", "random.generator=xoshiro128++", "hybrid.bits=5"],
 }  # fmt: skip
