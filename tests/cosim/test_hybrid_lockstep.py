@@ -168,3 +168,15 @@ def test_l_as_the_host_reads_it_is_audited(capsys, invert):
     assert sum(step.mismatches for step in answers[2::3]) == 0
     assert tile.audit() == made.array.rows * made.array.columns
     assert "L[0, 0]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "net", "told"),
+    [("sequencer", "arr_cmd_array", "a command for an array that is not there"),
+     ("command_switch", "slot_columns", "a pulse beyond the last device column")],
+)  # fmt: skip
+def test_what_no_array_takes_stops_the_run(module, net, told, invert):
+    made = design("hic")
+    tile = RtlHybridTile(made, seed=1, tile=0, rtl=invert(rtl_files(made), f"hic_8_{module}", net))
+    with pytest.raises(RuntimeError, match=told):
+        learn(tile, steps(made, 1))
