@@ -127,7 +127,7 @@ def bench(timeout_us: int = 0) -> Callable[[Callable[..., Any]], Any]:
             finally:
                 report.save()
 
-        limit = timeout_us or 1_000 + 20 * design().array.rows * design().array.groups
+        limit = timeout_us or 1_000 + 30 * design().array.rows * design().array.groups
         return cocotb.test(timeout_time=limit, timeout_unit="us")(body)
 
     return wrap
