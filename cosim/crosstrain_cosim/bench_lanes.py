@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import cocotb
@@ -9,7 +10,8 @@ from cocotb.task import bridge
 
 from crosstrain_cosim import harness, scenario
 from crosstrain_cosim.agent import Agent
-from crosstrain_cosim.lane_arrays import conductances, hooks, lane_arrays
+from crosstrain_cosim.hybrid_agent import HybridAgent
+from crosstrain_cosim.lane_arrays import Arrays, conductances, hooks, lane_arrays
 from crosstrain_cosim.queue_agent import QueueAgent
 from crosstrain_cosim.script import Script
 from crosstrain_cosim.simulated import Simulated
@@ -35,12 +37,7 @@ async def over_pins(dut: Any, design: Design) -> dict[str, Any]:
     arrays = lane_arrays(design, "numpy")
     loop = Loop(dut)
     rng = harness.generator("lane")
-    made: Any
-    if design.pulsed:
-        made = QueueAgent(dut, design, arrays, rng)
-    else:
-        made = (StreamAgent if design.streamed else Agent)(dut, design, arrays[ArrayId.W], rng)
-    agent = loop.driver(made)
+    agent = loop.driver(macro(dut, design, arrays, rng))
     driver = driver_module(design).Driver(PinTransport(dut, design))
     await harness.start(dut, arr_rails_ok=1)
 
@@ -56,6 +53,15 @@ async def over_pins(dut: Any, design: Design) -> dict[str, Any]:
     return {**record, "events": events, **more}
 
 
+def macro(dut: Any, design: Design, arrays: Arrays, rng: random.Random) -> Any:
+    """The arrays at the pins."""
+    if design.pulsed:
+        return QueueAgent(dut, design, arrays, rng)
+    if design.carried:
+        return HybridAgent(dut, design, arrays[ArrayId.W], arrays.get(ArrayId.L), rng)
+    return (StreamAgent if design.streamed else Agent)(dut, design, arrays[ArrayId.W], rng)
+
+
 async def over_host(dut: Any, design: Design) -> dict[str, Any]:
     """Host and array in C++, called by DPI."""
     arrays = lane_arrays(design, "numba")
@@ -66,5 +72,5 @@ async def over_host(dut: Any, design: Design) -> dict[str, Any]:
     work = harness.settings()["scenario"]
     record: dict[str, Any] = await bridge(scenario.run)(driver, design, work["seed"], work["count"])
     harness.report.cycles = host.cycles
-    events = scenario.recorded(design, scenario.from_native(transport.events))
+    events = scenario.recorded(design, scenario.from_native(design, transport.events))
     return {**record, "events": events, "slots": transport.all_slots(), "weights": conductances(arrays)}

@@ -12,7 +12,7 @@ from crosstrain_model.design import Design
 from crosstrain_model.gradient_controller import GradientController, ProgramEvent, ReadEvent, TileArrays, TrainEvent
 from crosstrain_model.port import ArrayId, Op
 from crosstrain_model.pulse import SET, PulseSettings, row_commands
-from crosstrain_model.registers import register_table
+from crosstrain_model.registers import register_table, settings_at_reset
 from crosstrain_model.registers_gradient import STATE_WINDOWS
 
 ROW_PULSES = ("width_set", "width_reset", "guard", "amplitude_set", "amplitude_reset")
@@ -25,8 +25,7 @@ class GradientDriver:
         self.design, self.arrays = design, arrays
         self.controller = GradientController(design)
         self.events: list[Event] = []
-        settings = [register for register in register_table(design) if register.kind == "setting"]
-        self._settings = {register.name.lower(): _reset(register) for register in settings}
+        self._settings = settings_at_reset(design)
         self._delivered = 0
 
     def bring_up(self) -> None:
@@ -49,9 +48,7 @@ class GradientDriver:
 
     def _train(self, event: TrainEvent) -> None:
         settings = self._settings
-        found = self._event(
-            Op.TRAIN, event.array, width=settings["train_width"], amplitude=settings["train_amplitude"]
-        )
+        found = self._event(Op.TRAIN, event.array, width=settings["train_width"], amplitude=settings["train_amplitude"])
         found.pulses = len(event.rows)
         found.slots = [(event.rows[s], event.columns[s], event.direction[s]) for s in range(len(event.rows))]
 
@@ -125,8 +122,3 @@ def state_windows(model: GradientController) -> dict[str, int]:
     sizes = (means.m_x, means.e_x, means.m_d, means.e_d)
     places = (sweep.since, sweep.row, sweep.reads_in_period, sweep.sweeps)
     return dict(zip(STATE_WINDOWS, (*sizes, *places), strict=True))
-
-
-def _reset(register: Any) -> int:
-    word = int(register.reset_word)
-    return word - (1 << 32) if register.signed and word >> 31 else word

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from crosstrain_cosim.hybrid_record import RecordedTile, Recorder
+from crosstrain_cosim.hybrid_record import UNHARMED, RecordedTile, Recorder, counters_of, refresh_word
 from crosstrain_cosim.lane_arrays import lane_arrays
 from crosstrain_cosim.lockstep import Lockstep
 from crosstrain_cosim.native import Gathered
@@ -16,16 +16,11 @@ from crosstrain_cosim.script import Script
 from crosstrain_model.design import Design
 from crosstrain_model.hybrid_cells import CellMemory
 from crosstrain_model.hybrid_controller import HybridController
-from crosstrain_model.hybrid_memory import COUNTERS as L_COUNTERS
 from crosstrain_model.port import ArrayId, Op
 from crosstrain_model.registers import find, register_table
-from crosstrain_model.registers_hybrid import L_COUNTERS as L_REGISTERS
 from crosstrain_model.tile import Ints
-from crosstrain_model.write_verify import COUNTERS as VERIFY_COUNTERS
 
 FIELDS = ("row", "op", "width", "amplitude", "status", "pulses")
-PLACE_LOW, LAST_LOW = 16, 31
-"""Of `place` and `refreshed_last` in REFRESH_STATE."""
 
 
 class HybridSides(Lockstep):
@@ -98,7 +93,9 @@ class HybridSides(Lockstep):
         if self.cells is None:
             self._compare("L", self.controller.memory.held, self._dump_l())
         self._compare("rounding", np.array(self._rounding()), np.array(self.driver.streams()["rounding"]))
-        self._compare("refresh", np.array([self._refresh_state()]), np.array([self.driver.read("REFRESH_STATE")]))
+        self._compare(
+            "refresh", np.array([refresh_word(self.controller)]), np.array([self.driver.read("REFRESH_STATE")])
+        )
         self._compare_counters()
 
     def _compare_counters(self) -> None:
@@ -108,17 +105,8 @@ class HybridSides(Lockstep):
 
     def _counters(self) -> dict[str, int]:
         """The model's, as the driver names them."""
-        model, pulses = self.controller, self.pulses
-        own = dict(model.counts) | {name: model.verify.counts[name] for name in VERIFY_COUNTERS}
-        if self.cells is not None:
-            own |= {name.lower(): model.memory.counts[of] for name, of in zip(L_REGISTERS, L_COUNTERS, strict=True)}
-        lost = dict.fromkeys(("aborted", "failed", "unknown", "stray"), 0)
-        return own | {"clipped": self.clipped, "issued": pulses, "delivered": pulses} | lost
-
-    def _refresh_state(self) -> int:
-        """REFRESH_STATE, as the model has it."""
-        refresh = self.controller.refresh
-        return refresh.since | refresh.place << PLACE_LOW | int(self.controller.refreshed_last) << LAST_LOW
+        counted = counters_of(self.controller, self.cells is not None)
+        return counted | UNHARMED | {"clipped": self.clipped, "issued": self.pulses, "delivered": self.pulses}
 
     # ---- memories ----
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from crosstrain_cosim.hybrid_compare import HybridSides
+from crosstrain_cosim.hybrid_record import refresh_word
 from crosstrain_cosim.script import user_word
 from crosstrain_cosim.stream_lockstep import beats_of
 from crosstrain_model.design import Design
@@ -117,6 +118,6 @@ class RtlHybridTile(HybridSides):
             self.driver.load_accumulators(model.memory.held.tolist())
         for half, name in enumerate(("plus", "minus") if model.verify.cells.size else ()):
             self.driver.load_memory(name, model.verify.cells[:, half::2].tolist())
-        self.driver.write("REFRESH_STATE", self._refresh_state())
+        self.driver.write("REFRESH_STATE", refresh_word(self.controller))
         self._worn = self._wear()
         self._align()

@@ -16,6 +16,7 @@ import numpy as np
 from crosstrain_cosim import harness
 from crosstrain_cosim.event import Event
 from crosstrain_cosim.hybrid_agent import HybridAgent
+from crosstrain_cosim.hybrid_record import counters_of
 from crosstrain_cosim.hybrid_watch import HybridRegisters
 from crosstrain_cosim.scoreboard import READS
 from crosstrain_cosim.stream_reader import StreamReader
@@ -27,10 +28,8 @@ from crosstrain_model.hybrid_controller import COUNTERS, HybridController
 from crosstrain_model.hybrid_memory import COUNTERS as L_COUNTERS
 from crosstrain_model.port import ArrayId, Op, Status
 from crosstrain_model.pulse import SET, PulseSettings
+from crosstrain_model.registers_hybrid import L_COUNTERS as L_REGISTERS
 from crosstrain_model.write_verify import COUNTERS as VERIFY_COUNTERS
-
-L_REGISTERS = ("l_reads", "l_sets", "l_resets", "l_read_backs", "l_failed", "l_dropped")
-"""Counters of L as the driver names them, in the order of `hybrid_memory.COUNTERS`."""
 
 
 class Replay:
@@ -268,11 +267,7 @@ class HybridReference(StreamReference):
 
     def counters(self) -> dict[str, int]:
         """The model's, as the driver names them."""
-        model = self.model
-        own = dict(model.counts) | {name: model.verify.counts[name] for name in VERIFY_COUNTERS}
-        if self.agent.cells is not None:
-            own |= dict(zip(L_REGISTERS, model.memory.counts.values(), strict=True))
-        return own | {"clipped": self.clipped}
+        return counters_of(self.model, self.agent.cells is not None) | {"clipped": self.clipped}
 
     def adopt(self, state: dict[str, Any], counters: dict[str, int]) -> None:
         """Take the hardware's state as the model's, after what no rule foresees to the cycle (aborts)."""
@@ -288,7 +283,7 @@ class HybridReference(StreamReference):
             model.counts[name] = counters[name]
         model.verify.counts = {name: counters[name] for name in VERIFY_COUNTERS}
         if self.agent.cells is not None:
-            model.memory.counts = {name: counters[own] for name, own in zip(L_COUNTERS, L_REGISTERS, strict=True)}
+            model.memory.counts = {of: counters[own.lower()] for of, own in zip(L_COUNTERS, L_REGISTERS, strict=True)}
             self._adopt_wear(state["wear"])
         self.clipped = counters["clipped"]
         self._forget()
@@ -322,5 +317,3 @@ def transported(rows: Any, columns: Any, shape: tuple[int, ...]) -> Any:
             left_rows[row] -= part
             left[column] -= part
     return made.reshape(shape)
-
-

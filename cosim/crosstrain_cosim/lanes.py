@@ -57,7 +57,7 @@ def compiled_record(
         driver = driver_module(design).Driver(transport)
         lane.run(Script().reset())
         record = scenario.run(driver, design, seed, count)
-        events = scenario.recorded(design, scenario.from_native(transport.events))
+        events = scenario.recorded(design, scenario.from_native(design, transport.events))
         more = {"slots": transport.all_slots(), "weights": conductances(arrays), "cycles": lane.cycles}
         return {**record, "events": events, **more}
     finally:

@@ -10,6 +10,7 @@ import numpy as np
 from crosstrain_cosim import scenario
 from crosstrain_cosim.event import Event
 from crosstrain_cosim.gradient_driver import GradientDriver
+from crosstrain_cosim.hybrid_driver import HybridDriver
 from crosstrain_cosim.lane_arrays import conductances, lane_arrays
 from crosstrain_cosim.stream_driver import StreamDriver
 from crosstrain_model import port
@@ -18,7 +19,7 @@ from crosstrain_model.design import Design
 from crosstrain_model.gradient_controller import TileArrays
 from crosstrain_model.port import ArrayId, Op
 from crosstrain_model.pulse import SET, PulseSettings, row_commands
-from crosstrain_model.registers import register_table
+from crosstrain_model.registers import settings_at_reset
 from crosstrain_model.twin.tile import ArrayTile
 
 
@@ -29,12 +30,7 @@ class ModelDriver:
         self.design, self.array = design, array
         self.controller = Controller(design)
         self.events: list[Event] = []
-        table = register_table(design)
-        self._settings = {
-            register.name.lower(): _signed(register.reset_word, register.signed)
-            for register in table
-            if register.kind == "setting"
-        }
+        self._settings = settings_at_reset(design)
         self._commands = self._delivered = 0
 
     def bring_up(self) -> None:
@@ -101,15 +97,13 @@ class ModelDriver:
         }  # fmt: skip
 
 
-def _signed(word: int, signed: bool) -> int:
-    return word - (1 << 32) if signed and word >> 31 else word
-
-
 def model_record(design: Design, seed: int, count: int) -> dict[str, Any]:
     """The record of the lane without hardware."""
     arrays = lane_arrays(design, "numba")
     driver: Any
-    if design.streamed:
+    if design.carried:
+        driver = HybridDriver(design, arrays[ArrayId.W], arrays.get(ArrayId.L))
+    elif design.streamed:
         driver = StreamDriver(design, arrays[ArrayId.W])
     elif design.pulsed:
         driver = GradientDriver(design, TileArrays(w=arrays[ArrayId.W], a=arrays.get(ArrayId.A)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from crosstrain_cosim.event import Event
 from crosstrain_model.design import Design
-from crosstrain_model.port import Op
+from crosstrain_model.port import ArrayId, Op
 
 PATIENT = 2**20
 """Cycles of silence that no lane reaches, whatever the design's own timeout."""
@@ -72,6 +72,8 @@ def vector(rng: random.Random, design: Design) -> tuple[list[int], int, list[int
 
 def run(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
     """Updates, passes and reads; returns what the driver read, as JSON takes it."""
+    if design.carried:
+        return run_hybrid(driver, design, seed, count)
     if design.streamed:
         return run_stream(driver, design, seed, count)
     rng, array, formats = random.Random(f"{seed}/scenario"), design.array, design.formats
@@ -126,10 +128,46 @@ def run_stream(driver: Any, design: Design, seed: int, count: int) -> dict[str, 
     return {"reads": reads, "state": driver.state(), "counters": driver.counters()}
 
 
+def run_hybrid(driver: Any, design: Design, seed: int, count: int) -> dict[str, Any]:
+    """The same with hybrid weights.  Nothing waits where a batch ends or weights move again: so the order of carries
+    and refreshes is the rule's and not that of time."""
+    rng, array, formats = random.Random(f"{seed}/scenario"), design.array, design.formats
+    half = 1 << formats.accumulator - 1
+    reads: list[list[int]] = []
+    driver.bring_up()
+    driver.configure(**quick(design), timeout=PATIENT)
+    driver.enable_programming()
+    for _ in range(count):
+        kind, rows = rng.random(), {rng.randrange(array.rows) for _ in range(3)}
+        if kind < 0.2:
+            driver.program_pass()
+            driver.wait_idle()
+        elif kind < 0.5:
+            matrix = [[rng.randrange(-half, half) >> rng.randrange(12) if row in rows and rng.random() < 0.4 else 0
+                       for _ in range(array.columns)] for row in range(array.rows)]  # fmt: skip
+            driver.update(matrix)
+            driver.wait_idle()
+        elif kind < 0.7:
+            driver.update_cells([(row, rng.randrange(array.columns), rng.randrange(-half, half)) for row in rows])
+            driver.wait_idle()
+        elif kind < 0.83:
+            reads.append(driver.forward(codes(rng, array.rows, formats.x)))
+        elif kind < 0.93:
+            reads.append(driver.backward(codes(rng, array.columns, formats.d)))
+        else:
+            reads.append(driver.read_row(rng.randrange(array.rows)))
+    driver.program_pass()
+    driver.wait_idle()
+    state = driver.state()
+    if design.cells_array:
+        state |= {"wear": {name: [list(part) for part in parts] for name, parts in driver.wear().items()}}
+    return {"reads": reads, "state": state, "counters": driver.counters()}
+
+
 def recorded(design: Design, events: list[list[Any]]) -> list[list[Any]]:
     """Events as the record holds them: where several arrays are at work, array by array and without tags, for no order
     is promised across arrays."""
-    if not design.pulsed:
+    if not (design.pulsed or design.carried):
         return events
     tag = EVENT.index("tag")
     untagged = [[*event[:tag], 0, *event[tag + 1 :]] for event in events]
@@ -163,14 +201,16 @@ def from_agent(events: Iterable[Event]) -> list[list[Any]]:
     ]
 
 
-def from_native(batches: Iterable[Any]) -> list[list[Any]]:
-    """Event records of the C++ agent."""
-    return [
-        [*(_plain(event[name]) for name in EVENT), *((event["set"].tolist(), event["reset"].tolist())
-                                                 if event["op"] in (Op.PROGRAM, Op.FORM) else ([], []))]
-        for batch in batches
-        for event in batch
-    ]  # fmt: skip
+def from_native(design: Design, batches: Iterable[Any]) -> list[list[Any]]:
+    """Event records of the C++ agent, which are as wide as the widest array."""
+    found = []
+    for event in (event for batch in batches for event in batch):
+        of_cells = event["array"] == ArrayId.L
+        width = design.array.columns * design.hybrid.bits if of_cells else design.array.device_columns
+        programmed = event["op"] in (Op.PROGRAM, Op.FORM)
+        pulses = [event[part][:width].tolist() if programmed else [] for part in ("set", "reset")]
+        found.append([*(_plain(event[name]) for name in EVENT), *pulses])
+    return found
 
 
 def first_difference(one: dict[str, Any], other: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from crosstrain_model import port
 from crosstrain_model.design import Design
 from crosstrain_model.port import Op, Status
 from crosstrain_model.pulse import SET
-from crosstrain_model.registers import register_table
+from crosstrain_model.registers import settings_at_reset
 from crosstrain_model.stream_controller import StreamController
 from crosstrain_model.twin.rram_tile import RramTile
 from crosstrain_model.write_verify import Amplitude
@@ -25,9 +25,7 @@ class StreamDriver:
         self.design, self.array = design, array
         self.controller = StreamController(design)
         self.events: list[Event] = []
-        self._settings = {
-            register.name.lower(): _value(register) for register in register_table(design) if register.kind == "setting"
-        }
+        self._settings = settings_at_reset(design)
 
     def bring_up(self) -> None:
         """Nothing to wait for."""
@@ -108,9 +106,3 @@ class StreamDriver:
             "delivered": issued, "aborted": 0, "failed": 0, "unknown": 0, "stray": 0, "clipped": model["clipped"],
             **{name: model[name] for name in ("rows", "sets", "resets", "passed", "gave_up", "reads", "clamped")},
         }  # fmt: skip
-
-
-def _value(register: Any) -> int:
-    """Reset value of a register as the driver reads it."""
-    word = int(register.reset_word)
-    return word - (1 << 32) if register.signed and word >> 31 else word

@@ -58,6 +58,11 @@ def find(table: tuple[Register, ...], name: str) -> Register:
     raise KeyError(name)
 
 
+def settings_at_reset(design: Design) -> dict[str, int]:
+    """{name in lower case: value after reset} of all settings, as the driver reads them."""
+    return {one.name.lower(): one.reset for one in register_table(design) if one.kind == "setting"}
+
+
 def touched_words(design: Design) -> int:
     """Words of 32 rows' touched bits that TOUCHED_INDEX counts."""
     return -(-design.array.rows // 32)

@@ -46,9 +46,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     simulator = args.simulator or regression.default_simulator(args.design)
     _choose("--simulator", simulator, regression.CHOICES)
-    if simulator == "compiled" and args.design.carried:
-        told = f"not for scheme {args.design.scheme}, which has no script for that lane, but train --through rtl"
-        raise UserError(f"--simulator compiled: {told}")
     if args.only is not None:
         _choose("--only", args.only, regression.names(args.design))
     if args.only not in (None, "controller") and args.rtl:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crosstrain.__main__ import main
+from crosstrain_cosim.lanes import compare_lanes
 from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import HYBRID_BENCHES, controller_unit, station_unit, stations
 from crosstrain_model.design_file import load_design
@@ -90,7 +90,7 @@ def test_broken_stations_turn_red(invert, name, station, net):
     assert result.failed > 0
 
 
-def test_the_compiled_lane_says_that_it_has_no_script(capsys):
-    assert main(["cosim", "hic-8", "--simulator", "compiled"]) == 2
-    told = "--simulator compiled: not for scheme hic, which has no script for that lane, but train --through rtl"
-    assert capsys.readouterr().err == f"crosstrain: {told}\n"
+def test_the_lanes_on_the_pins_agree():
+    events, found = compare_lanes(design("odd"), seed=3, count=20, lanes=("model", "icarus"))
+    assert events > 40
+    assert found == []

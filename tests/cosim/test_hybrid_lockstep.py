@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from crosstrain_cosim.hybrid_lockstep import RtlHybridTile
+from crosstrain_cosim.lanes import compare_lanes
+from crosstrain_cosim.regression import compiled_result
 from crosstrain_cosim.rtl_tiles import rtl_tile
+from crosstrain_cosim.selection import GAPS
 from crosstrain_hdl.generate import rtl_files
 from crosstrain_model.design_file import load_design
 from crosstrain_model.hybrid_tile import HybridTile
@@ -180,3 +183,28 @@ def test_what_no_array_takes_stops_the_run(module, net, told, invert):
     tile = RtlHybridTile(made, seed=1, tile=0, rtl=invert(rtl_files(made), f"hic_8_{module}", net))
     with pytest.raises(RuntimeError, match=told):
         learn(tile, steps(made, 1))
+
+
+# ---- the compiled lane of `crosstrain cosim`, on the same libraries ----
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_compiled_lane_agrees(name):
+    events, found = compare_lanes(design(name), seed=7, count=40, lanes=("model", "compiled"))
+    assert events > 40
+    assert found == []
+
+
+def test_the_compiled_lane_equals_the_model_whatever_the_gaps():
+    result = compiled_result(design("hic"), seed=4, count=30)
+    assert result.ok, result.messages
+    assert result.tests == len(GAPS)
+
+
+@pytest.mark.parametrize(("name", "module", "net"), [broken[:3] for broken in BROKEN])
+def test_wrong_verilog_is_seen_by_the_compiled_lane(name, module, net, invert):
+    made = design(name)
+    texts = invert(rtl_files(made), f"hic_8_{module}", net)
+    result = compiled_result(made, 4, texts, 30, ("without_gaps",))
+    assert result.failed == 1
+    assert result.messages
