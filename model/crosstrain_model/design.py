@@ -213,7 +213,10 @@ class Design(Section):
         if codes % lanes and lanes % codes:
             raise refuse("bus.stream_codes", codes, f"must divide or be a multiple of array.lanes ({lanes})")
         if self.verified != (self.array.pair == "one-sided"):
-            bound = "must be one-sided where weights are programmed by write-verify, and nowhere else"
+            bound = "must be one-sided: weights are programmed by write-verify"
+            if not self.verified:  # said as what it must be: it has the one value that it must not have
+                others = "set-only" if self.carried else "single, push-pull or set-only"
+                bound = f"must be {others}: one-sided is for weights that are programmed by write-verify"
             raise refuse("array.pair", self.array.pair, f"{bound} (scheme {self.scheme})")
         if self.transfer.memory == "last" and not self.dynamic_reference:
             bound = "must be leak without a dynamic reference (scheme, transfer.reference)"

@@ -170,6 +170,10 @@ def test_whole_changes_round_to_themselves():
         ("array.pair=push-pull", 'array.pair = "push-pull": must be set-only: carries are SET pulses (scheme hic)'),
         ("formats.fraction=13", "formats.fraction = 13: must be 0..12 (scheme hic)"),
         ("bus.stream_codes=2", "bus.stream_codes = 2: must be 0 or 4 (array.lanes): an update has a group a beat"),
+        (
+            "array.pair=one-sided",
+            'array.pair = "one-sided": must be set-only: one-sided is for weights that are programmed by write-verify',
+        ),
         ("hybrid.saturation=512", "hybrid.saturation = 512: must be 0..511 (formats.adc)"),
         ("hybrid.bits=3", "hybrid.bits = 3: must be 4..12"),
         ("hybrid.bits=13", "hybrid.bits = 13: must be 4..12"),
