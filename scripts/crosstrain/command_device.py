@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.fit is not None:
         return _fit(args)
     if args.design.carried:
-        raise UserError(f"{args.design.scheme}: pulse responses of phase-change devices are not plotted yet")
+        raise UserError(f"{args.design.name}: pulse responses of phase-change devices are not plotted yet")
     if args.array == "A" and not args.design.transfers:
         raise UserError(f"--array A: scheme {args.design.scheme} has no gradient array")
     if args.design.verified:

@@ -97,7 +97,7 @@ def test_the_fewest_and_the_most(devices):
         (["mp-8", "-o", "no/a.png"], None),
         (["mp-8", "-o", "a.jpeg"], "-o a.jpeg: must end in .png, .pdf or .svg"),
         (["wu-8", "--array", "A"], "--array A: scheme wu has no gradient array"),
-        (["hic-8"], "hic: pulse responses of phase-change devices are not plotted yet"),
+        (["hic-8"], "hic-8: pulse responses of phase-change devices are not plotted yet"),
         (["--fit", "bad.csv", "--seed", "-1"], "--seed -1: must be 0..4294967295"),
         (["--fit", "bad.csv", "--seed", "4294967296"], "--seed 4294967296: must be 0..4294967295"),
         (["mp-8", "--seed", "-1"], "mp-8: seed = -1: must be 0..4294967295"),
