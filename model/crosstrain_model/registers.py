@@ -318,6 +318,7 @@ def _has_counter(design: Design, name: str) -> bool:
 def statistics(design: Design) -> Iterator[Register]:
     """What has happened since reset or `clear_counters`."""
     texts = COUNTERS | registers_verify.TEXTS if design.streamed else COUNTERS
+    texts |= registers_hybrid.TEXTS if design.carried else {}
     for place, (name, doc) in enumerate(texts.items()):
         if _has_counter(design, name):
             yield Register(name=name, offset=0x080 + 4 * place, kind="status", doc=doc + "  Modulo 2^32.")
@@ -359,6 +360,8 @@ def _memory_window(design: Design) -> Iterator[Register]:
     if design.verified or design.carried:
         width = registers_verify.cell_bits(design)
         shown, touches = "The cell of the memory in MEM_SELECT", touches.replace("A write", "A write of dW")
+        if len(window_cells(design)) == 1:  # L alone
+            shown = "L of the weight"
     yield Register(
         name="MEM_ADDRESS", offset=0x0CC, kind="window",
         fields=(

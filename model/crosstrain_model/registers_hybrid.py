@@ -32,6 +32,12 @@ COUNTERS = {
 }
 """Counters of every tile of hybrid weights, from offset 0x300; `hybrid_controller.COUNTERS` in the model."""
 
+TEXTS = {
+    "VISITS": "Groups that frames of changes visited, those included whose changes round to 0.",
+    "CLIPPED": "Weights of a visit that had more carries than it may make.",
+}
+"""What counters of every scheme count here."""
+
 WEAR = ("SET of device columns", "RESET of device columns", "SET of rows", "RESET of rows")
 """Sums of pulses of array L, in the numbering of WEAR_SELECT."""
 

@@ -74,6 +74,9 @@ def registers(design: Design) -> Iterator[Register]:
 def _settings(design: Design) -> Iterator[Register]:
     verify = design.verify
     unsigned, signed = design.copy_bits - 1, design.copy_bits
+    unit = "accumulator units"  # with hybrid weights those of changes are other ones
+    if design.carried:
+        unit = f"1/{1 << design.formats.fraction} of an ADC code"
     levels = {
         "RANGE": (verify.range, "Weights are clamped to +- this"),
         "BASE": (verify.base, "Where the device of a pair that does not carry the weight rests"),
@@ -84,11 +87,11 @@ def _settings(design: Design) -> Iterator[Register]:
             continue
         yield Register(
             name=name, offset=0x200 + 4 * place, kind="setting", width=unsigned, reset=reset,
-            low=1 if name == "RANGE" else 0, doc=f"{doc} [accumulator units].",
+            low=1 if name == "RANGE" else 0, doc=f"{doc} [{unit}].",
         )
     yield Register(
         name="SET_MARGIN", offset=0x20C, kind="setting", width=signed, signed=True, reset=verify.set_margin,
-        doc="SET pulses stop at target + this [accumulator units]; less than -WINDOW acts as -WINDOW.",
+        doc=f"SET pulses stop at target + this [{unit}]; less than -WINDOW acts as -WINDOW.",
     )
     yield from _ramp(0x210, "set", verify)
     yield from _ramp(0x21C, "reset", verify)

@@ -44,6 +44,20 @@ def test_where_l_is_decides_what_is_counted_and_shown():
     assert find(register_table(load_design("hic-8", ["hybrid.cells=sram"])), "MEM_DATA").width == 7
 
 
+def test_texts_speak_of_hybrid_weights():
+    """Of no register that is not there, and of ADC codes and units of L, where other schemes have accumulator units."""
+    for changes in ((), SRAM[:1], SRAM):
+        table = register_table(load_design("hic-8", ["formats.fraction=5", *changes]))
+        shown = "The cell of the memory in MEM_SELECT" if changes == SRAM else "L of the weight"
+        assert all(find(table, name).doc.startswith(shown) for name in ("MEM_ADDRESS", "MEM_DATA"))
+        assert all("[1/32 of an ADC code]" in find(table, name).doc for name in ("WINDOW", "SET_MARGIN"))
+        assert not [register.name for register in table if "accumulator unit" in register.doc]
+        assert "one clock cycle each" not in find(table, "VISITS").doc
+    table = register_table(load_design("wu-8"))
+    assert "[accumulator units]" in find(table, "WINDOW").doc
+    assert find(table, "MEM_DATA").doc.startswith("The cell of the memory in MEM_SELECT")
+
+
 @pytest.mark.parametrize(
     ("changes", "most"), [((), 8 * 7 - 1), (("array.rows=100",), 99), (("hybrid.bits=12",), 95)]
 )
