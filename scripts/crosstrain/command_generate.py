@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     cycles = found["cycles"]
     vector = f"trains of up to {cycles['trains_at_most']:,}" if args.design.pulsed else f"{cycles['vector']:,}"
     update = "update of all weights" if args.design.streamed else "vector"
+    if args.design.carried:
+        update += " as it comes in"  # visits to array L, carries and refreshes take what the array takes
     print(f"  {vector} cycles per {update}; hardware hash {found['hardware_hash'][:16]}")
     return {
         "folder": folder,

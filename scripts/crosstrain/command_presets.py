@@ -37,7 +37,8 @@ def add(subparsers: Any) -> None:
         epilog="Bits kept per weight are those of the digital half; weight memory bits its memories of them, padding "
         "included. An update is a vector pair that is accumulated, a vector pair that fires a train of pulses on an "
         "array, or changes of all weights from the host. Cycles are the most it takes with the settings of the preset; "
-        "program passes and row transfers come on top.",
+        "program passes and row transfers come on top, and with hybrid weights visits to array L, carries and "
+        "refreshes.",
     )
     parser.add_argument("preset", nargs="?", metavar="PRESET", help="print the text of this one, to start a file from")
 

@@ -170,6 +170,18 @@ def test_the_folder_holds_what_is_promised(folder):
         assert hashlib.sha256((folder.place / path).read_bytes()).hexdigest() == digest, path
 
 
+def test_the_manual_speaks_of_the_scheme():
+    """Of passes where there are some; with hybrid weights of carries, and of array L where it is an array."""
+    manuals = {name: generated(name)[1]["README.md"] for name in ("fpga", "agad", "wu", "hic", "hic-sram")}
+    smokes = ("reset, one vector, one program pass, reads", "reset, one vector, reads")
+    assert all(smoke in manuals[name] for smoke, name in zip(smokes, ("fpga", "agad"), strict=True))
+    assert "reset, changes of two weights, one program pass, reads" in manuals["wu"]
+    for name, takes in (("hic", "Visits to array L, carries and refreshes"), ("hic-sram", "Carries and refreshes")):
+        assert "reset, changes of two weights, carries, reads" in manuals[name]
+        assert f" {takes} take what your array takes" in manuals[name]
+        assert "program pass" not in manuals[name]
+
+
 def test_ports_in_the_manifest_are_those_of_the_text(folder):
     text = folder.files[f"rtl/{folder.design.top}.v"]
     header = text[text.index("(\n") : text.index(");\n")]
