@@ -24,6 +24,7 @@ DESIGNS = {
     "wide": load_design("mp-64", ["formats.x=11"]),
     "wu-8": load_design("wu-8"),
     "agad-8": load_design("agad-8"),
+    "hic-8": load_design("hic-8"),
 }
 PAGE_OF_REGISTERS = 0x1000
 
@@ -140,7 +141,8 @@ def frames_of(design, memory_of, transport, bridge):
             changes = [[(-1) ** row * (row * columns + column) for column in range(columns)] for row in range(rows)]
             driver.update(changes)
             driver.update_cells([(rows - 1, columns - 1, -3), (0, 1, 2)])
-            driver.form(rows - 1)
+            if design.verified:
+                driver.form(rows - 1)
         else:
             half = 1 << design.formats.x - 1
             x = [(-1) ** row * (row * 7 % half) for row in range(rows)]
@@ -163,14 +165,23 @@ def test_frames_to_the_chip(design, memory_of, tmp_path):
     assert same(design, got, given)
 
 
+def in_beats(design, codes):
+    """Codes of weights as beats have them that have room for both devices of each: in the lower half."""
+    lanes = design.array.lanes
+    groups = [codes[at : at + lanes] for at in range(0, len(codes), lanes)]
+    return [code for group in groups for code in group + [0] * (2 * lanes - len(group))]
+
+
 def test_results_and_registers(design, tmp_path):
     chip, transport, bridge = mapped(design, tmp_path)
-    driver, count = chip.Driver(transport), design.array.device_columns if design.verified else design.array.columns
-    codes = [5, 0, *range(1, count - 1)] if design.verified else [-5, *range(1, count)]
-    bridge.answer(codes, chip.FORWARD)
-    bridge.answer(codes[::-1], chip.READ_ROW | 1 << 12)
+    driver, weights = chip.Driver(transport), [-5, *range(1, design.array.columns)]
+    devices = [5, 0, *range(1, design.array.device_columns - 1)]
+    codes = devices if design.verified else weights
+    row = (devices if design.verified or design.carried else weights)[::-1]
+    bridge.answer(in_beats(design, codes) if design.carried else codes, chip.FORWARD)
+    bridge.answer(row, chip.READ_ROW | 1 << 12)
     assert driver.forward([1] * design.array.rows) == codes
-    assert driver.read_row(2) == codes[::-1]
+    assert driver.read_row(2) == row
     assert bridge.frames[-1][1] == chip.READ_ROW | 1 << 12 | 2 << 20
     driver.configure(timeout=70_000)
     assert driver.read("TIMEOUT") == 70_000
