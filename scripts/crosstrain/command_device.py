@@ -32,10 +32,10 @@ def add(subparsers: Any) -> None:
     """Register the command."""
     parser = add_command(subparsers, "device", help="show how devices answer to pulses, or fit one to a measurement")
     next(action for action in parser._actions if action.dest == "source").nargs = "?"  # not with --fit
-    parser.add_argument("--array", choices=("A", "W"), help="array whose device is meant (default W)", default="W")
+    parser.add_argument("--array", choices=("A", "W", "L"), help="array whose device is meant (default W)", default="W")
     parser.add_argument("--fit", metavar="CSV", type=path, help="fit a device to pulse responses; prints its section")
     parser.add_argument("--devices", metavar="N", type=int, default=200, help="devices to pulse (default 200)")
-    parser.add_argument("--pulses", metavar="N", type=int, help="pulses up, then down (default: six ranges; ramps)")
+    parser.add_argument("--pulses", metavar="N", type=int, help="pulses of a direction (default: what spans the range)")
     parser.add_argument("-o", "--output", metavar="FILE", type=path, help="picture: .png, .pdf or .svg")
     parser.add_argument("--csv", metavar="FILE", type=path, help="write the responses in the form that --fit reads")
 
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise UserError("device: needs a DESIGN or --fit CSV, and not both (see crosstrain device --help)")
     if args.fit is not None and args.set:
         raise UserError("device: --set needs a DESIGN: there is none to change with --fit")
+    if args.fit is not None and args.array == "L":
+        raise UserError("--array L: no device of it can be fitted")
     for name, low, high in (("devices", 1, 1024), ("pulses", 1, PULSES_LIMIT), ("seed", 0, 2**32 - 1)):
         value = getattr(args, name)
         if value is not None and not low <= value <= high:
@@ -61,14 +63,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         check_matplotlib()
     if args.fit is not None:
         return _fit(args)
-    if args.design.carried:
-        raise UserError(f"{args.design.name}: pulse responses of phase-change devices are not plotted yet")
     if args.array == "A" and not args.design.transfers:
         raise UserError(f"--array A: scheme {args.design.scheme} has no gradient array")
+    if args.array == "L" and not args.design.cells_array:
+        raise UserError(f"--array L: {args.design.name} has no array of binary devices")
     if args.design.verified:
         from crosstrain.device_ramps import respond
 
         return respond(args)
+    if args.design.carried:
+        from crosstrain.device_pcm import respond as respond_pcm
+
+        return respond_pcm(args)
     return _respond(args)
 
 

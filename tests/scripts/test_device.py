@@ -1,11 +1,17 @@
 """`crosstrain device`: responses, pictures, and the way from a design through a CSV back to its device."""
 
+import dataclasses
 import json
 import tomllib
 
+import numpy as np
 import pytest
 
 from crosstrain.cli import main
+from crosstrain_model.design_file import load_design
+from crosstrain_model.twin.measured import read
+from crosstrain_model.twin.pcm_bit_response import bit_response
+from crosstrain_model.twin.pcm_response import pcm_response
 
 EITHER = "device: needs a DESIGN or --fit CSV, and not both (see crosstrain device --help)"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -68,6 +74,49 @@ def test_ramps_may_be_cut_and_go_on_at_their_end(tmp_path, pulses, top):
     assert 0.2 * 0.25 < result["relaxation"]["sigma"] < 0.5 * 0.25
 
 
+def test_phase_change_devices_answer_to_pulses_and_time(tmp_path, capsys):
+    asked = ["--devices", "50", "-o", "a.png", "--csv", "a.csv", "--json", "a.json"]
+    assert main(["device", "hic-8", *asked, "--set", "binary_pcm.error_set=0.1"]) == 0
+    said = capsys.readouterr().out
+    begins = "array W: phase-change devices of 25 uS, 50 pulsed: a RESET, then 16 SET of amplitude 0x8000\n"
+    assert said.startswith(begins)
+    assert "bits of L: read wrong after a SET 0.10" in said
+    result = json.loads((tmp_path / "a.json").read_text())
+    assert (result["array"], result["pulses"], result["fields"]["step"]) == ("W", 16, 0.125)
+    design = load_design("hic-8")
+    found = pcm_response(design, 50, 16)
+    assert result["after_reset"]["mean"] == found.trace[0].mean()
+    assert result["levels"][10]["error"]["sigma"] == found.errors[10].std()
+    assert result["levels"][20]["after_a_year"]["mean"] == found.aged[20, -1].mean()
+    traces = read("a.csv")
+    assert np.array_equal([trace.conductance for trace in traces], found.trace.T)
+    assert all(trace.rising.all() for trace in traces)
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+
+
+def test_bits_of_hybrid_weights_answer_to_pulses_and_time(tmp_path, capsys):
+    asked = ["--array", "L", "--pulses", "3", "-o", "a.svg", "--csv", "a.csv", "--json", "a.json", "--seed", "4"]
+    assert main(["device", "hic-8", *asked]) == 0
+    assert capsys.readouterr().out.startswith(
+        "array L: binary phase-change devices, 200 pulsed: 3 SET and 3 RESET in turn\n"
+    )
+    result = json.loads((tmp_path / "a.json").read_text())
+    assert (result["pulses"], result["stuck"], result["bits"]["after_set"]) == ([3, 3], 0, 0.0)
+    found = bit_response(dataclasses.replace(load_design("hic-8"), seed=4), 200, 3)
+    assert result["one_after_a_year"]["mean"] == found.aged[1, -1].mean()
+    traces = read("a.csv")
+    assert np.array_equal([trace.conductance for trace in traces], found.trace.T)
+    assert traces[0].rising.tolist() == [True, False] * 3
+    assert (tmp_path / "a.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_pairs_without_an_array_l_tell_no_bits(tmp_path, capsys):
+    assert main(["device", "hic-8", "--set", "hybrid.cells=sram", "--pulses", "2", "--json", "a.json"]) == 0
+    assert "bits of L" not in capsys.readouterr().out
+    result = json.loads((tmp_path / "a.json").read_text())
+    assert (result["bits"], result["pulses"]) == (None, 2)
+
+
 def test_a_second_section_of_a_device_is_told(tmp_path, capsys):
     (tmp_path / "mine.toml").write_text("[device]\nstates = 20\n[device]\nstates = 30\n")
     assert main(["device", "mine.toml"]) == 2
@@ -97,7 +146,11 @@ def test_the_fewest_and_the_most(devices):
         (["mp-8", "-o", "no/a.png"], None),
         (["mp-8", "-o", "a.jpeg"], "-o a.jpeg: must end in .png, .pdf or .svg"),
         (["wu-8", "--array", "A"], "--array A: scheme wu has no gradient array"),
-        (["hic-8"], "hic-8: pulse responses of phase-change devices are not plotted yet"),
+        (["hic-8", "--array", "A"], "--array A: scheme hic has no gradient array"),
+        (["hic-8", "--array", "L", "--set", "hybrid.cells=sram"], "--array L: hic-8 has no array of binary devices"),
+        (["mp-8", "--array", "L"], "--array L: mp-8 has no array of binary devices"),
+        (["--fit", "bad.csv", "--array", "L"], "--array L: no device of it can be fitted"),
+        (["hic-8", "--array", "L", "--set", "binary_pcm.stuck_low=1"], None),
         (["--fit", "bad.csv", "--seed", "-1"], "--seed -1: must be 0..4294967295"),
         (["--fit", "bad.csv", "--seed", "4294967296"], "--seed 4294967296: must be 0..4294967295"),
         (["mp-8", "--seed", "-1"], "mp-8: seed = -1: must be 0..4294967295"),

@@ -43,7 +43,8 @@ Amplitude = int | npt.NDArray[np.integer[Any]]
 NOMINAL = 0x8000
 """Amplitude code of a SET pulse of `pcm.step`."""
 _PROGRAMMING_US = (0.26348, 1.9650, 1.1731)
-_G_MAX_US = 25.0
+G_MAX_US = 25.0
+"""The largest conductance [uS]."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class PcmConstants:
     @classmethod
     def of(cls, part: Pcm) -> PcmConstants:
         """Of a section of parameters."""
-        unit = part.programming_noise * ONE * 2**8 / noise.Z_SIGMA / _G_MAX_US
+        unit = part.programming_noise * ONE * 2**8 / noise.Z_SIGMA / G_MAX_US
         first, second, third = (round(c * unit) for c in _PROGRAMMING_US)
         return cls(
             step=round(part.step * ONE),

@@ -6,6 +6,7 @@ import importlib.util
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,20 +44,16 @@ def draw_response(
     measured : conductances of measured devices, drawn beside the model's; None: there are none
     unit : of all conductances
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
     steps = np.arange(len(trace))
     for n in range(min(SINGLES, trace.shape[1])):
         left.plot(steps, trace[:, n], color="tab:gray", linewidth=0.6, alpha=0.7)
     for values, name, colour in ((measured, "measured", "tab:orange"), (trace, "model", "tab:blue")):
         if values is not None:
-            mean, spread = values.mean(axis=1), values.std(axis=1)
-            left.fill_between(steps, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0)
-            left.plot(steps, mean, color=colour, label=f"{name}: mean and spread of {values.shape[1]} devices")
+            draw_band(left, steps, values, colour, f"{name}: mean and spread of {values.shape[1]} devices")
     left.set_xlabel(f"pulses: {pulses}")
     left.set_ylabel(f"conductance [{unit}]")
     left.set_title(title, fontsize="medium")
@@ -67,6 +64,21 @@ def draw_response(
     right.set_xlabel("devices")
     right.legend(fontsize="small")
     right.grid(alpha=0.3)
+    save(figure, path)
+
+
+def draw_band(axes: Any, at: npt.NDArray[Any], values: Reals, colour: str, label: str) -> None:
+    """Mean and spread over devices of values [at, devices]."""
+    mean, spread = values.mean(axis=1), values.std(axis=1)
+    axes.fill_between(at, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0)
+    axes.plot(at, mean, color=colour, label=label)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a picture of the kind that its name ends in; PNG without an ending."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=path.suffix.lower()[1:] or "png", dpi=120)
     write_bytes_atomic(path, buffer.getvalue())
