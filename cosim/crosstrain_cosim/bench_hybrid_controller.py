@@ -86,8 +86,8 @@ async def at_random_with_gaps(dut: Any) -> None:
 
 @harness.bench()
 async def at_random_back_to_back(dut: Any) -> None:
-    """No gaps anywhere; two reads for every judgement, and of a row before its RESET."""
-    await train_and_read(dut, "dense", 0.0, 10, reads_log2=1)
+    """No gaps anywhere; two reads for every judgement, and of a row before its RESET; other amplitudes of pulses."""
+    await train_and_read(dut, "dense", 0.0, 10, reads_log2=1, amplitude_set=0x5A00, amplitude_reset=0xA500)
 
 
 @harness.bench()

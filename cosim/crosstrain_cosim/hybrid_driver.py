@@ -13,7 +13,6 @@ from crosstrain_model.design import Design
 from crosstrain_model.hybrid_cells import CellMemory
 from crosstrain_model.hybrid_controller import HybridController
 from crosstrain_model.port import ArrayId, Op
-from crosstrain_model.pulse import PulseSettings
 from crosstrain_model.registers import settings_at_reset
 
 
@@ -26,9 +25,8 @@ class HybridDriver:
     def __init__(self, design: Design, pairs: Any, cells: Any):
         self.design, self.array = design, pairs
         self.controller = HybridController(design)
-        settings = PulseSettings.of(design)
-        self.pairs = Recorder(design, pairs, ArrayId.W, settings)
-        self.cells = None if cells is None else Recorder(design, cells, ArrayId.L, settings)
+        self.pairs = Recorder(self.controller, pairs, ArrayId.W)
+        self.cells = None if cells is None else Recorder(self.controller, cells, ArrayId.L)
         self.clipped = 0
         self._settings = settings_at_reset(design)
 
@@ -52,9 +50,6 @@ class HybridDriver:
         """Registers; some of them are the port's alone."""
         self._settings |= settings
         self.controller.configure(**settings)
-        for recorder in (self.pairs, self.cells):
-            if recorder is not None:
-                recorder.configure(**settings)
 
     def update(self, changes: Sequence[Sequence[int]]) -> None:
         self._visit(lambda: self.controller.update(changes, self.cells))

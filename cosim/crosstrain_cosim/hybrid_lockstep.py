@@ -42,7 +42,7 @@ class RtlHybridTile(HybridSides):
         return self.side.updates
 
     def configure(self, **registers: int) -> None:
-        """Write registers on both sides; widths are the port's alone."""
+        """Write registers on both sides."""
         self.side.configure(**registers)
         self._configure_hardware(registers)
 
@@ -111,7 +111,8 @@ class RtlHybridTile(HybridSides):
             array.restore({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})
         self._bring_up()
         model = self.controller
-        known = {**vars(model.verify.settings), "refresh_every": model.refresh_every, "saturation": model.saturation}
+        known = {**vars(model.verify.settings), **vars(model.pulse)}
+        known |= {"refresh_every": model.refresh_every, "saturation": model.saturation}
         there = {name.lower() for name in self.driver.settings()}
         self.driver.configure(**{name: value for name, value in known.items() if name in there})
         if self.cells is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from crosstrain_model.hybrid_controller import Carry, HybridController
 from crosstrain_model.hybrid_memory import COUNTERS as L_COUNTERS
 from crosstrain_model.hybrid_tile import HybridTile
 from crosstrain_model.port import ArrayId, Op, Status
-from crosstrain_model.pulse import SET, PulseSettings
+from crosstrain_model.pulse import SET
 from crosstrain_model.refresh import Refreshed
 from crosstrain_model.registers_hybrid import L_COUNTERS as L_REGISTERS
 from crosstrain_model.write_verify import COUNTERS as VERIFY_COUNTERS
@@ -44,20 +43,14 @@ class Recorder:
     """Stands before an array, and writes down the commands of the port that lead to what it is asked.
 
     array : a `PcmTile` or `PcmBinaryArray`; number : its number at the port
-    settings : registers of pulses
+    controller : who asks, with the registers of pulses
     """
 
-    def __init__(self, design: Design, array: Any, number: ArrayId, settings: PulseSettings):
-        self.design, self.array, self.number, self.settings = design, array, number, settings
+    def __init__(self, controller: HybridController, array: Any, number: ArrayId):
+        self.controller, self.design, self.array, self.number = controller, controller.design, array, number
         self.events: list[Event] = []
         self._carry: Event | None = None
         self._may_carry = False
-
-    def configure(self, **registers: int) -> None:
-        """Those of `registers` that are of pulses."""
-        widths = {field.name for field in dataclasses.fields(PulseSettings)}
-        own = {name: value for name, value in registers.items() if name in widths}
-        self.settings = dataclasses.replace(self.settings, **own)
 
     def begin(self) -> None:
         """A row operation of the pairs begins: pulses without a read before them are slots of one command."""
@@ -73,7 +66,7 @@ class Recorder:
         return codes
 
     def pulse_row(self, row: int, columns: Any, *, direction: int, amplitude: Any, form: bool = False) -> None:
-        event = self._carry or self.event(Op.PROGRAM, row, self.settings.width(direction), amplitude)
+        event = self._carry or self.event(Op.PROGRAM, row, self.controller.pulse.width(direction), amplitude)
         if self._may_carry:
             self._carry = event
         mine, none = columns.astype(np.int64), np.zeros(len(columns), np.int64)
@@ -98,19 +91,13 @@ class RecordedTile(HybridTile):
 
     def __init__(self, design: Design, *, seed: int, tile: int):
         super().__init__(design, seed=seed, tile=tile)
-        settings = PulseSettings.of(design)
-        self.pairs = Recorder(design, self.array, ArrayId.W, settings)
-        self.cell_rows = None if self.cells is None else Recorder(design, self.cells, ArrayId.L, settings)
+        self.pairs = Recorder(self.controller, self.array, ArrayId.W)
+        self.cell_rows = None if self.cells is None else Recorder(self.controller, self.cells, ArrayId.L)
 
     @property
     def recorders(self) -> tuple[Recorder, ...]:
         """Of the pairs, and of array L where there is one."""
         return (self.pairs,) if self.cell_rows is None else (self.pairs, self.cell_rows)
-
-    def configure(self, **registers: int) -> None:
-        super().configure(**registers)
-        for recorder in self.recorders:
-            recorder.configure(**registers)
 
     def _drain(self) -> list[Carry | Refreshed]:
         done: list[Carry | Refreshed] = []

@@ -27,7 +27,7 @@ from crosstrain_model.hybrid import decode
 from crosstrain_model.hybrid_controller import COUNTERS, HybridController
 from crosstrain_model.hybrid_memory import COUNTERS as L_COUNTERS
 from crosstrain_model.port import ArrayId, Op, Status
-from crosstrain_model.pulse import SET, PulseSettings
+from crosstrain_model.pulse import SET
 from crosstrain_model.registers_hybrid import L_COUNTERS as L_REGISTERS
 from crosstrain_model.write_verify import COUNTERS as VERIFY_COUNTERS
 
@@ -61,9 +61,8 @@ class Replay:
         """A PROGRAM of so many pulses for each device column; one that ended early has fired its first slots."""
         event = self.next(Op.PROGRAM, row)
         same, where = harness.report.same, {**self.reference.where(row), "array": self.array}
-        settings = self.reference.settings
         same("amplitude", event.amplitude, amplitude, **where)
-        same("width", event.width, settings.width(direction), **where)
+        same("width", event.width, self.reference.settings.width(direction), **where)
         fired, others = (np.array(part) for part in (event.set_counts, event.reset_counts))
         if direction != SET:
             fired, others = others, fired
@@ -104,7 +103,7 @@ class HybridReference(StreamReference):
         """Power-up; devices keep what they hold."""
         super().reset()
         self.model = HybridController(self.design)
-        self.settings: Any = PulseSettings.of(self.design)
+        self.settings: Any = self.model.pulse
         self.clipped = 0
         self.free = False
         """The host is at L in devices: what it does there is adopted, not followed."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from crosstrain_cosim.register_watch import Registers
 from crosstrain_model.registers_gradient import STREAM_WORDS
 
-PULSES = ("WIDTH_SET", "WIDTH_RESET", "GUARD", "AMPLITUDE_SET", "AMPLITUDE_RESET")
 ROUNDING = 3
 """Number of the stream of rounding in STREAM_INDEX."""
 
@@ -29,10 +27,9 @@ class HybridRegisters(Registers):
         if register.kind in ("setting", "window") and name != "TIMEOUT":
             reference.settle()
         model = reference.model
-        if name in PULSES:
-            reference.settings = dataclasses.replace(reference.settings, **{name.lower(): word})
-        elif register.kind == "setting":
+        if register.kind == "setting":
             model.configure(**{name.lower(): value})
+            reference.settings = model.pulse
         elif name == "COMMAND":
             reference.command(word)
         elif name == "MEM_SELECT":

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from crosstrain_model.design import Design
 from crosstrain_model.hybrid import Int64, Masks, decode, encode, visited_groups
 from crosstrain_model.hybrid_memory import SramMemory
-from crosstrain_model.pulse import RESET, SET
+from crosstrain_model.pulse import RESET, SET, PulseSettings
 from crosstrain_model.write_verify import Row
 
 
@@ -32,10 +32,12 @@ class CellMemory(SramMemory):
     """L of one tile in binary devices.
 
     held : what was last written or loaded; the devices hold it while none fails
+    pulse : registers of pulses
     """
 
     def __init__(self, design: Design):
         super().__init__(design, count_cells=True)
+        self.pulse = PulseSettings.of(design)
 
     def add_rows(self, rows: npt.NDArray[np.intp], q: Int64, array: Row | None) -> Int64:
         assert array is not None
@@ -100,14 +102,11 @@ class CellMemory(SramMemory):
         named = self.columns_of(groups)[:, None]
         wanted = encode(self.hybrid, self.held[row])
         changed = (wanted != cells) & named
-        pulse = self.design.pulse
-        kinds = (
-            (SET, wanted, self.sets, "set_commands", pulse.amplitude_set),
-            (RESET, ~wanted, self.resets, "reset_commands", pulse.amplitude_reset),
-        )
-        for direction, side, pulses, counter, amplitude in kinds:
+        kinds = ((SET, wanted, self.sets, "set_commands"), (RESET, ~wanted, self.resets, "reset_commands"))
+        for direction, side, pulses, counter in kinds:
             mask = changed & side
             if mask.any():
+                amplitude = self.pulse.amplitude(direction)
                 array.pulse_row(row, mask.reshape(-1), direction=direction, amplitude=amplitude)
                 pulses[row] += mask
                 self.counts[counter] += 1

@@ -35,8 +35,8 @@ from crosstrain_model.design import Design
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.hybrid import Int64, Masks, round_changes, visited_groups
 from crosstrain_model.hybrid_batch import add_rows
-from crosstrain_model.hybrid_cells import make
-from crosstrain_model.pulse import row_commands
+from crosstrain_model.hybrid_cells import CellMemory, make
+from crosstrain_model.pulse import PulseSettings, row_commands
 from crosstrain_model.random_streams import Stream, restored_words
 from crosstrain_model.refresh import Refreshed, RefreshQueue, refresh_row
 from crosstrain_model.registers import find, register_table
@@ -47,6 +47,8 @@ from crosstrain_model.write_verify import Row, VerifySettings, WriteVerify
 COUNTERS = ("vectors", "visits", "wrong", "carry_rows", "carry_pulses", "refresh_rows", "refreshed", "refresh_failed")
 """Frames; groups that frames visited; SPARSE beats dropped; rows and SET pulses of carries that were done; rows that
 were refreshed, pairs that were programmed anew, rows whose read failed."""
+PULSES = ("width_set", "width_reset", "guard", "amplitude_set", "amplitude_reset")
+"""Registers of pulses: of carries, of the RESETs of a refresh, and of L in devices."""
 State = dict[str, npt.NDArray[Any]]
 
 
@@ -65,6 +67,7 @@ class HybridController:
     design : of a scheme with hybrid weights; it has the reset values of the registers
     waiting : carries that are not done yet, oldest first
     refreshed_last : whether the last row operation was a refresh
+    pulse : registers of pulses
     count_cells : also an L in SRAM counts the pulses that binary devices would have been given
     """
 
@@ -78,7 +81,13 @@ class HybridController:
         self.waiting: collections.deque[Carry] = collections.deque()
         self.counts = dict.fromkeys(COUNTERS, 0)
         self.refreshed_last = False
+        self._set_pulse(PulseSettings.of(design))
         self._table = register_table(design)
+
+    def _set_pulse(self, pulse: PulseSettings) -> None:
+        self.pulse = pulse
+        if isinstance(self.memory, CellMemory):
+            self.memory.pulse = pulse
 
     def configure(self, **registers: int) -> None:
         """Write registers by their names in lower case.
@@ -94,6 +103,8 @@ class HybridController:
         fields = {field.name for field in dataclasses.fields(VerifySettings)}
         own = {name: value for name, value in registers.items() if name in fields}
         self.verify.settings = dataclasses.replace(self.verify.settings, **own)
+        pulses = {name: value for name, value in registers.items() if name in PULSES}
+        self._set_pulse(dataclasses.replace(self.pulse, **pulses))
 
     # ---- frames ----
 
@@ -144,7 +155,7 @@ class HybridController:
         if row is None:
             return None
         self.refreshed_last = True
-        done = refresh_row(self.verify, pairs, row, self.saturation)
+        done = refresh_row(self.verify, pairs, row, self.saturation, self.pulse)
         self.counts["refresh_rows"] += 1
         self.counts["refreshed"] += int(done.pairs.sum())
         self.counts["refresh_failed"] += done.failed
@@ -159,7 +170,7 @@ class HybridController:
 
     def _carry(self, pairs: Row, carry: Carry) -> Carry:
         self.counts["carry_rows"] += 1
-        for command in row_commands(self.design, carry.row, carry.counts):
+        for command in row_commands(self.design, carry.row, carry.counts, self.pulse):
             self.counts["carry_pulses"] += command.pulses
             for slot in command.slots:
                 pairs.pulse_row(carry.row, slot, direction=command.direction, amplitude=command.amplitude)
@@ -180,6 +191,7 @@ class HybridController:
             "cells": self.verify.cells.copy(),
             "settings": np.array([self.refresh_every, self.saturation, self.refreshed_last], np.int64),
             "verify_settings": np.array(dataclasses.astuple(self.verify.settings), np.int64),
+            "pulse_settings": _pulses(self.pulse),
             "counters": np.array([*self.counts.values()], np.int64),
             "verify_counters": np.array([*self.verify.counts.values()], np.int64),
         }
@@ -200,6 +212,10 @@ class HybridController:
             for name in (field.name for field in dataclasses.fields(VerifySettings))
         }
         verify_settings = VerifySettings(**state_checks.numbers(where, state, "verify_settings", verify_bounds))
+        registers = {name: find(self._table, name.upper()) for name in PULSES}
+        pulse_bounds = {name: (register.minimum, register.maximum) for name, register in registers.items()}
+        reset = {"pulse_settings": _pulses(PulseSettings.of(design))}  # of states that lack them: none had others
+        pulses = state_checks.numbers(where, reset | state, "pulse_settings", pulse_bounds)
         counters = state_checks.counters(where, state, "counters", COUNTERS)
         verify_counters = state_checks.counters(where, state, "verify_counters", VERIFY_COUNTERS)
         words = restored_words(where, state, "rounding", design)
@@ -208,6 +224,12 @@ class HybridController:
         self.rounding.state = words
         self.waiting = collections.deque(Carry(row=int(r), counts=p) for r, p in zip(rows, counts, strict=True))
         self.verify.cells[...], self.verify.settings = cells, verify_settings
+        self._set_pulse(dataclasses.replace(self.pulse, **pulses))
         self.refresh_every, self.saturation = settings["every"], settings["saturation"]
         self.refreshed_last = bool(settings["refreshed_last"])
         self.counts, self.verify.counts = counters, verify_counters
+
+
+def _pulses(pulse: PulseSettings) -> Int64:
+    """Of the registers in `PULSES`, as a state has them."""
+    return np.array([getattr(pulse, name) for name in PULSES], np.int64)

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosstrain_model import state_checks
-from crosstrain_model.pulse import RESET
+from crosstrain_model.pulse import RESET, PulseSettings
 from crosstrain_model.write_verify import Row, WriteVerify
 from crosstrain_model.write_verify_batch import program_row
 
@@ -53,8 +53,11 @@ class Refreshed:
     """[device columns] Devices that were given up."""
 
 
-def refresh_row(verify: WriteVerify, array: Row, row: int, saturation: int) -> Refreshed:
-    """The rule for one row; saturation: G_sat in ADC codes of a row read."""
+def refresh_row(
+    verify: WriteVerify, array: Row, row: int, saturation: int, settings: PulseSettings | None = None
+) -> Refreshed:
+    """The rule for one row; saturation: G_sat in ADC codes of a row read; settings: the registers of pulses, reset
+    values of the design if not given."""
     design, k = verify.design, verify.settings.reads_log2
     every = np.ones(design.array.groups, np.bool_)
     none, no_devices = np.zeros(design.array.columns, np.bool_), np.zeros(design.array.device_columns, np.bool_)
@@ -69,7 +72,8 @@ def refresh_row(verify: WriteVerify, array: Row, row: int, saturation: int) -> R
     if not pairs.any():
         return Refreshed(row=row, failed=False, pairs=none, lost=no_devices)
     devices = np.repeat(pairs, 2)
-    array.pulse_row(row, devices, direction=RESET, amplitude=design.pulse.amplitude_reset)
+    amplitude = (settings or PulseSettings.of(design)).amplitude_reset
+    array.pulse_row(row, devices, direction=RESET, amplitude=amplitude)
     w = plus - minus
     wanted = np.stack((np.maximum(w, 0), np.maximum(-w, 0)), axis=-1).reshape(-1)
     targets = np.where(devices, (wanted << design.formats.fraction) >> k, 0)

@@ -14,7 +14,7 @@ from crosstrain_model.design_pcm import IDEAL, Pcm
 from crosstrain_model.design_verify import Verify
 from crosstrain_model.hybrid import visited_groups
 from crosstrain_model.hybrid_controller import Carry, HybridController
-from crosstrain_model.pulse import SET
+from crosstrain_model.pulse import RESET, SET
 from crosstrain_model.refresh import Refreshed
 from crosstrain_model.twin.pcm_binary import PcmBinaryArray
 from crosstrain_model.twin.pcm_drift import ONE
@@ -245,6 +245,62 @@ def test_pulses_of_a_carry_come_slot_by_slot_as_set_alone():
     assert controller.memory.held[2].tolist() == [0, 0, 0, 1, 7]
 
 
+class Asked(Pairs):
+    """Devices that write down direction and amplitude of every pulse."""
+
+    def __init__(self, design):
+        super().__init__(design)
+        self.asked = []
+
+    def pulse_row(self, row, columns, *, direction, amplitude, form=False):
+        self.asked.append((direction, amplitude))
+        super().pulse_row(row, columns, direction=direction, amplitude=amplitude)
+
+
+class AskedBits(PcmBinaryArray):
+    """The same of array L."""
+
+    asked = ()
+
+    def pulse_row(self, row, columns, *, direction, amplitude=0, form=False):
+        self.asked = (*self.asked, (direction, amplitude))
+        return super().pulse_row(row, columns, direction=direction)
+
+
+def test_amplitudes_that_the_host_writes_are_those_of_carries_refreshes_and_l():
+    design = of(Hybrid(bits=4, refresh_every=1, saturation=100), tile(verify=FINE))
+    controller = HybridController(design)
+    for up, down in ((0x8000, 0x8000), (0x1234, 0x4321)):
+        pairs, cells = Asked(design), AskedBits(design)
+        pairs.g[:, 0] = 200
+        controller.configure(amplitude_set=up, amplitude_reset=down)
+        controller.update(np.full((6, 5), 17 << 8), cells)  # carries, and bits of L that rise and fall
+        controller.update(np.full((6, 5), -1 << 8), cells)
+        while controller.waiting:
+            controller.step(pairs, refreshes=False)
+        assert set(pairs.asked) == {(SET, up)}
+        pairs.asked.clear()
+        controller.batch()
+        controller.step(pairs, refreshes=True)
+        assert pairs.asked[0] == (RESET, down)
+        assert all(amplitude != down for _, amplitude in pairs.asked[1:])  # the ramps of write-verify
+        assert set(cells.asked) == {(SET, up), (RESET, down)}
+        controller.refresh.due[:] = False
+
+
+def test_a_carry_moves_devices_in_proportion_to_the_amplitude_that_was_written():
+    design = dataclasses.replace(of(Hybrid(bits=4, cells="sram", refresh_every=0), tile()), pcm=IDEAL)
+    weights = []
+    for amplitude in (0x8000, 0x2000):
+        controller, pairs = HybridController(design), PcmTile(design)
+        controller.configure(amplitude_set=amplitude)
+        controller.update(np.full((6, 5), 8 << 8))
+        controller.drain(pairs)
+        weights.append(pairs.weights / ONE)
+    assert (weights[0] == 0.125).all()
+    assert (weights[1] == 0.125 / 4).all()
+
+
 def test_tiles_have_rounding_of_their_own():
     streams = [HybridController(of(Hybrid(), tile()), tile=n).rounding.state for n in (0, 1)]
     assert streams[0] != streams[1]
@@ -268,7 +324,7 @@ def test_a_checkpoint_continues_to_the_same_bits(cells):
     one, two = (HybridController(of(hybrid, design)) for _ in range(2))
     twins = [(PcmTile(design), PcmBinaryArray(design)) for _ in range(2)]
     one.saturation = 140
-    one.verify.settings = one.verify.settings.__class__(**vars(one.verify.settings) | {"cycles": 3})
+    one.configure(cycles=3, amplitude_set=0x5000, amplitude_reset=0x6000)
     busy(one, *twins[0], np.random.default_rng(1), 12)
     assert one.waiting
     assert one.refresh.due.any()
@@ -281,6 +337,7 @@ def test_a_checkpoint_continues_to_the_same_bits(cells):
     assert all(np.array_equal(value, two.state()[name]) for name, value in one.state().items())
     assert np.array_equal(twins[0][0].g, twins[1][0].g)
     assert one.counts["refreshed"] > 0
+    assert (two.pulse.amplitude_set, two.memory.pulse if cells == "binary" else two.pulse) == (0x5000, one.pulse)
 
 
 @pytest.mark.parametrize(
@@ -293,6 +350,7 @@ def test_a_checkpoint_continues_to_the_same_bits(cells):
         ("refresh", np.array([6, 0])),
         ("settings", np.array([1, 512, 0])),
         ("verify_settings", np.zeros(14, int)),
+        ("pulse_settings", np.array([10, 10, 2, 0, 2**16])),
         ("rounding", np.zeros(2, int)),
         ("counters", np.zeros(3, int)),
     ],
@@ -305,6 +363,15 @@ def test_a_checkpoint_that_does_not_fit_is_refused(name, value):
     state = controller.state()
     with pytest.raises(ValueError, match="restore"):
         HybridController(of(Hybrid(), tile())).restore(state | {name: value})
+
+
+def test_a_checkpoint_without_registers_of_pulses_has_those_of_the_design():
+    one, two = (HybridController(of(Hybrid(), tile())) for _ in range(2))
+    state = one.state()
+    del state["pulse_settings"]
+    two.configure(amplitude_set=5)
+    two.restore(state)
+    assert two.pulse == one.pulse
 
 
 # --- on the twin ------------------------------------------------------------------------------------------------------
