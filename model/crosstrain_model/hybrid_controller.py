@@ -214,8 +214,7 @@ class HybridController:
         verify_settings = VerifySettings(**state_checks.numbers(where, state, "verify_settings", verify_bounds))
         registers = {name: find(self._table, name.upper()) for name in PULSES}
         pulse_bounds = {name: (register.minimum, register.maximum) for name, register in registers.items()}
-        reset = {"pulse_settings": _pulses(PulseSettings.of(design))}  # of states that lack them: none had others
-        pulses = state_checks.numbers(where, reset | state, "pulse_settings", pulse_bounds)
+        pulses = state_checks.numbers(where, state, "pulse_settings", pulse_bounds)
         counters = state_checks.counters(where, state, "counters", COUNTERS)
         verify_counters = state_checks.counters(where, state, "verify_counters", VERIFY_COUNTERS)
         words = restored_words(where, state, "rounding", design)

@@ -365,14 +365,6 @@ def test_a_checkpoint_that_does_not_fit_is_refused(name, value):
         HybridController(of(Hybrid(), tile())).restore(state | {name: value})
 
 
-def test_a_checkpoint_without_registers_of_pulses_has_those_of_the_design():
-    one, two = (HybridController(of(Hybrid(), tile())) for _ in range(2))
-    state = one.state()
-    del state["pulse_settings"]
-    two.configure(amplitude_set=5)
-    two.restore(state)
-    assert two.pulse == one.pulse
-
 
 # --- on the twin ------------------------------------------------------------------------------------------------------
 
