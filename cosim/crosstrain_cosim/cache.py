@@ -68,6 +68,8 @@ def build_once(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     with _locked(place.parent / f"{key}.lock"):
         if place.is_dir():
             return place
+        for left in filter(Path.is_dir, place.parent.glob(f"{key}.*")):  # by a build that was killed
+            shutil.rmtree(left, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=place.parent))
         try:
             build(work)

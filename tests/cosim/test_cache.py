@@ -43,6 +43,14 @@ def test_a_failed_build_leaves_nothing_and_can_be_made_again():
     assert build_once("kind", "key", lambda folder: (folder / "out").touch()).is_dir()
 
 
+def test_what_a_killed_build_left_goes_with_the_next():
+    left, other = (cache_root() / "kind" / name for name in ("key.a1b2", "keys.a1b2"))
+    for folder in (left, other):
+        folder.mkdir(parents=True)
+    build_once("kind", "key", lambda folder: (folder / "out").touch())
+    assert (left.exists(), other.exists()) == (False, True)
+
+
 def test_two_at_a_time_make_one():
     entered, release, made = threading.Event(), threading.Event(), []
 

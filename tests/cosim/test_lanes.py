@@ -111,6 +111,14 @@ def test_scripts_that_cannot_end_say_so(mp8, script, said):
     lane.close()
 
 
+def test_an_access_that_nobody_answers_says_so(mp8):
+    unit = controller_unit(mp8, checked=False)
+    lane = Compiled(mp8, unit.texts, unit.top)  # not reset: nothing is ready
+    with pytest.raises(RuntimeError, match="did not end in time"):
+        lane.run(Script().read(0))
+    lane.close()
+
+
 def test_a_poll_that_fails_says_so(mp8):
     lane, _, address = opened(mp8)
     with pytest.raises(RuntimeError, match="did not end in time"):

@@ -1,6 +1,8 @@
 // The host side of bulk.h: one script, worked off over AXI4-Lite and AXI4-Stream.
 #include "bulk.h"
 
+static const uint64_t ACCESS_LIMIT = 1 << 20;  // no register takes so many cycles; without a reset none answers at all
+
 void Bulk::submit(const uint32_t *words, size_t count) {
   script.assign(words, words + count);
   script.push_back(END);
@@ -75,8 +77,11 @@ void Bulk::next() {
   doing = code;
   switch (code) {
     case END: outcome = DONE; break;
-    case WRITE: drive.awaddr = given[0], drive.wdata = given[1], drive.awvalid = drive.wvalid = true; break;
-    case READ: start_read(given[0]); break;
+    case WRITE:
+      drive.awaddr = given[0], drive.wdata = given[1], drive.awvalid = drive.wvalid = true;
+      limit_at = cycles + ACCESS_LIMIT;
+      break;
+    case READ: start_read(given[0]), limit_at = cycles + ACCESS_LIMIT; break;
     case POLL: start_read(given[0]), limit_at = cycles + given[3]; break;
     case WAIT: wait_until = cycles + given[0]; break;
     case RESULTS: wait_until = given[0], limit_at = cycles + given[1]; break;
