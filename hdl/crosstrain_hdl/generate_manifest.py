@@ -99,11 +99,9 @@ def cycle_budget(design):
         if design.transfers:
             found |= {"visit": array.groups, "pulses_at_most": design.update.max_pulses * slots, "clear": sweep}
         return found
-    common = {
-        "clock_mhz": design.clock_mhz,
-        "vector": vector,
-        "vectors_per_second": design.clock_mhz * 1_000_000 // vector,
-    }
+    common = {"clock_mhz": design.clock_mhz, "vector": vector}
+    if not design.cells_array:  # visits to devices take what the macro takes
+        common["vectors_per_second"] = design.clock_mhz * 1_000_000 // vector
     if design.verified:
         return {**common, **_verify_cycles(design)}
     if design.carried:

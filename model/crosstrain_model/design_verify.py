@@ -1,7 +1,7 @@
 """Section of a design for write-verify: what its registers reset to.
 
-Designs that program without verify carry them too, unused.  Conductances and weights are in accumulator units: 2^-F of
-an ADC code of a row read, F = `formats.fraction`.
+Designs that program without verify carry them too, unused.  Conductances and weights are in 2^-F of an ADC code of a
+row read, F = `formats.fraction`; with a digital copy of the weights these are the accumulator's units.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from crosstrain_model.section import Section, choice, integer, refuse
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verify(Section):
-    """Incremental-step write-verify of one-sided pairs (Wu 2023); all but `amplitude` and `cell_bits` are registers."""
+    """Incremental-step write-verify of one-sided pairs (Wu 2023), and of the refresh of hybrid weights; all but
+    `amplitude` and `cell_bits` are registers.  F is `formats.fraction`."""
 
     PATH: ClassVar[str] = "verify"
 
@@ -23,12 +24,12 @@ class Verify(Section):
     climbs its ramp from the start.  column: one for each device column; a device goes on near where its last train of
     the kind ended.  Fixed in hardware."""
     range: int = integer(19584, 1, 2**30 - 1)
-    """|w| of a weight is clamped to it [accumulator units].  *register*."""
+    """|w| of a weight is clamped to it [2^-F of an ADC code].  *register*."""
     base: int = integer(6528, 0, 2**30 - 1)
-    """Where the device that does not carry the weight rests, and from where the other rises [accumulator units].
+    """Where the device that does not carry the weight rests, and from where the other rises [2^-F of an ADC code].
     *register*."""
     window: int = integer(640, 0, 2**30 - 1)
-    """A device passes within target +- window [accumulator units].  *register*."""
+    """A device passes within target +- window [2^-F of an ADC code].  *register*."""
     set_margin: int = integer(-640, -(2**30), 2**30 - 1)
     """A train of SET pulses stops for a device at target + this; -window: as soon as it is in the window.
     *register*."""
@@ -57,7 +58,7 @@ class Verify(Section):
     form_width: int = integer(100, 1, 2**28 - 1)
     """Width of a forming pulse [cycles].  *register*, bounded by pulse.width_limit."""
     form_level: int = integer(6528, 0, 2**30 - 1)
-    """A device is formed once it conducts so much [accumulator units].  *register*."""
+    """A device is formed once it conducts so much [2^-F of an ADC code].  *register*."""
     cell_bits: int = integer(8, 0, 16)
     """Bits of the saturating count of pulses that every device has; 0: none are kept.  Fixed in hardware."""
 
