@@ -15,7 +15,7 @@ from crosstrain_hdl.row_queue import RowQueue
 from crosstrain_hdl.threshold import COUNT_BITS
 from crosstrain_hdl.tools import lint
 from crosstrain_model.pulse import row_commands
-from crosstrain_model.refresh import RefreshQueue
+from crosstrain_model.refresh import SINCE_LIMIT, RefreshQueue
 
 _spec = importlib.util.spec_from_file_location("hybrid_bench", Path(__file__).with_name("hybrid_bench.py"))
 side = importlib.util.module_from_spec(_spec)
@@ -27,7 +27,8 @@ SETTINGS = ("width_set", "width_reset", "guard", "amplitude_set", "amplitude_res
 class Bench:
     """Queue, turns and Pulse; a refresh and an array that take their time.
 
-    done : ("carry", row, masks of its slots) and ("refresh", row), in their order
+    done : ("carry", row, masks of its slots), ("refresh", row) as it begins, "batch", and "over", of the rows that were
+        due the last is done, in their order
     """
 
     def __init__(self, design, *, every=2, seed=1, slow=0.3):
@@ -161,7 +162,9 @@ class Bench:
         turns = self.turns
         pins = (turns.row_valid, turns.due, turns.refreshed_last, turns.go, turns.fetch, turns.cancel)
         before = None
-        async for _, _, waits, due, last, go, fetch, cancel in ctx.tick().sample(*pins):
+        async for _, _, over, waits, due, last, go, fetch, cancel in ctx.tick().sample(turns.refresh_done, *pins):
+            if over:
+                self.done.append("over")
             carry = waits and (last or not due or cancel)
             if go:
                 assert due
@@ -186,12 +189,16 @@ def check(bench, rows, batches):
     carries = [entry[1:] for entry in bench.done if entry[0] == "carry"]
     due = [(row, command.slot_masks) for row, counts in rows for command in row_commands(bench.design, row, counts)]
     assert carries == due
-    queue, refreshed = RefreshQueue(bench.design.array.rows), []
+    queue, refreshed, under_way = RefreshQueue(bench.design.array.rows), [], False
     for entry in bench.done:
+        assert (entry == "over") == under_way  # at once behind the last row, before any batch
+        under_way = False
         if entry == "batch":
             queue.batch(bench.every)
         elif entry[0] == "refresh":
             refreshed.append((entry[1], queue.next_row()))
+            under_way = not queue.due.any()
+    assert not under_way
     assert [row for row, _ in refreshed] == [row for _, row in refreshed]
     assert queue.next_row() is None
     assert bench.state == (queue.since, queue.place)
@@ -204,7 +211,7 @@ def test_carries_and_refreshes_take_turns(name, every):
     design, rng = DESIGNS[name], np.random.default_rng(len(name) + every)
     bench = Bench(design, every=every, seed=every)
     check(bench, drawn_rows(design, rng, 40), 12)
-    kinds = [entry[0] for entry in bench.done if entry != "batch"]
+    kinds = [entry[0] for entry in bench.done if entry not in ("batch", "over")]
     assert ("refresh" in kinds) == bool(every)
 
 
@@ -213,7 +220,7 @@ def test_no_two_refreshes_while_a_carry_waits():
     design, rng = DESIGNS["8x8"], np.random.default_rng(3)
     bench = Bench(design, every=1, slow=0.05)
     check(bench, drawn_rows(design, rng, 60), 6)
-    kinds = "".join(entry[0][0] for entry in bench.done if entry != "batch")
+    kinds = "".join(entry[0][0] for entry in bench.done if entry not in ("batch", "over"))
     assert "crcrcrcr" in kinds
     assert "rr" not in kinds[: kinds.rindex("c")]
 
@@ -228,7 +235,8 @@ def test_an_abort_drops_the_carries_that_wait_and_what_is_due(at):
     given = sum(mask.bit_count() for entry in bench.done if entry[0] == "carry" for mask in entry[2])
     assert given + bench.dropped == sum(int(np.abs(counts).sum()) for _, counts in rows) == bench.counts[1]
     assert bench.dropped
-    assert "abort" in bench.done
+    behind = [*bench.done[bench.done.index("abort") + 1 :], "batch"]
+    assert not any(entry[0] == "refresh" for entry in behind[: behind.index("batch")])
 
 
 def test_the_host_sets_the_state():
@@ -243,7 +251,9 @@ def test_the_host_sets_the_state():
         ctx.set(turns.refresh_every, 3)
         for name, value in {"since": 2, "place": 5, "refreshed_last": 1}.items():
             ctx.set(getattr(turns, f"put_{name}"), value)
+        assert ctx.get(turns.b_ready)
         ctx.set(turns.put, 1)
+        assert not ctx.get(turns.b_ready)  # a batch that ends now waits, and is not lost
         await ctx.tick()
         ctx.set(turns.put, 0)
         assert [ctx.get(getattr(turns, name)) for name in ("since", "place", "refreshed_last")] == [2, 5, 1]
@@ -251,9 +261,37 @@ def test_the_host_sets_the_state():
         await ctx.tick()
         ctx.set(turns.b_valid, 0)
         assert (ctx.get(turns.since), ctx.get(turns.due), ctx.get(turns.refresh_row), ctx.get(turns.go)) == (0, 8, 5, 1)
+        ctx.set(turns.cancel, 1)
+        assert ctx.get(turns.go) == 0  # an abort begins no refresh
+        ctx.set(turns.cancel, 0)
+        ctx.set(turns.put, 1)  # which clears nothing that is due
+        await ctx.tick()
+        ctx.set(turns.put, 0)
+        assert ctx.get(turns.since) == 2
         ctx.set(turns.clear, 1)
         await ctx.tick()
-        assert ctx.get(turns.due) == 0
+        assert (ctx.get(turns.since), ctx.get(turns.due)) == (0, 0)
+
+    simulator.add_testbench(script)
+    simulator.run()
+
+
+def test_batches_are_counted_to_their_limit_where_there_is_no_refresh():
+    bench = Bench(DESIGNS["8x8"])
+    simulator = Simulator(bench.module)
+    simulator.add_clock(1e-8)
+
+    async def script(ctx):
+        turns = bench.turns
+        ctx.set(turns.rest, 1)
+        ctx.set(turns.put_since, SINCE_LIMIT - 1)
+        ctx.set(turns.put, 1)
+        await ctx.tick()
+        ctx.set(turns.put, 0)
+        ctx.set(turns.b_valid, 1)
+        for _ in range(3):
+            await ctx.tick()
+            assert (ctx.get(turns.since), ctx.get(turns.due)) == (SINCE_LIMIT, 0)
 
     simulator.add_testbench(script)
     simulator.run()
