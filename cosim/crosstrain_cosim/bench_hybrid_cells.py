@@ -12,13 +12,16 @@ import numpy as np
 
 from crosstrain_cosim import harness
 from crosstrain_cosim.streams import Loop, Monitor, Sink, Source, Strobe, packed, unpacked
-from crosstrain_hdl.hybrid_ports import pulse_settings, q_bits
+from crosstrain_hdl.hybrid_ports import q_bits
 from crosstrain_hdl.threshold import COUNT_BITS
 from crosstrain_model.hybrid_cells import CellMemory
 from crosstrain_model.hybrid_memory import COUNTERS
 from crosstrain_model.port import Status
+from crosstrain_model.pulse import SET
 
 ROWS = 30
+PULSES = {"width_set": 7, "width_reset": 11, "guard": 2, "amplitude_set": 0x5000, "amplitude_reset": 0xA000}
+"""Registers of pulses: SET and RESET differ in all that they may."""
 BAD = (Status.TIMEOUT, Status.ABORTED, Status.PROTOCOL, Status.VERIFY)
 
 
@@ -45,7 +48,7 @@ class Devices:
     def pulse_row(self, row: int, columns: Any, *, direction: int, amplitude: Any, form: bool = False) -> None:
         """One pulse, which may not come."""
         comes = self.rng.random() >= self.failing
-        self.events.append(("pulse", row, packed(columns, 1), direction, amplitude, comes))
+        self.events.append(("pulse", row, packed(columns, 1), direction, comes))
         if comes:
             self.bits[row] = np.where(columns & self.free[row], bool(direction), self.bits[row])
 
@@ -64,12 +67,13 @@ class Bench:
         self.row = 0
         self.due: deque[tuple[int, list[int]]] = deque()
         self.carries = np.zeros_like(self.q)
+        self.clips = self.clipped = 0
         self.open: tuple[Any, ...] | None = None
         self.slot_taken = False
         for part in (
             Monitor(dut, "r", ("row", "group", "q", "visit", "row_end"), self._visit),
             Monitor(dut, "q", ("row", "groups"), self._read),
-            Monitor(dut, "p", ("row", "direction", "amplitude", "pulses"), self._command),
+            Monitor(dut, "p", ("row", "direction", "width", "amplitude", "pulses"), self._command),
             Monitor(dut, "slot", ("columns", "last"), self._slot),
             Monitor(dut, "qr", ("status",), self._over),
             self,
@@ -88,8 +92,10 @@ class Bench:
             part = slice(seen["group"] * lanes, (seen["group"] + 1) * lanes)
             self.q[part], self.row = unpacked(seen["q"], q_bits(self.design), lanes), seen["row"]
         if seen["row_end"] and self.q.any():
-            columns = self.design.array.columns
+            columns, clipped = self.design.array.columns, self.model.ledger["clipped"]
+            before = clipped.copy()
             carries = self.model.add_rows(np.array([self.row]), self.q[None, :columns].copy(), self.devices)[0]
+            self.clips += int(np.count_nonzero(clipped != before))
             if carries.any():
                 self.due.append((self.row, carries.tolist()))
             self.q[:] = 0
@@ -114,7 +120,10 @@ class Bench:
     def _command(self, seen: dict[str, int]) -> None:
         self.open = event = self._next("pulse", seen["row"])
         self.slot_taken = False
-        for name, value in (("direction", event[3]), ("amplitude", event[4]), ("pulses", event[2].bit_count())):
+        kind = "set" if event[3] == SET else "reset"
+        due = {"direction": event[3], "pulses": event[2].bit_count()}
+        due |= {name: PULSES[f"{name}_{kind}"] for name in ("width", "amplitude")}
+        for name, value in due.items():
             harness.report.same(f"p_{name}", seen[name], value, row=seen["row"])
 
     def _slot(self, seen: dict[str, int]) -> None:
@@ -126,7 +135,7 @@ class Bench:
         self.open = None
 
     def edge(self) -> None:
-        """Carries, the end of their row, and rows that are dropped."""
+        """Carries, the end of their row, rows that are dropped, and clips."""
         dut, lanes = self.dut, self.design.array.lanes
         if int(dut.w_valid.value):
             group = int(dut.w_group.value)
@@ -134,6 +143,8 @@ class Bench:
             self.carried_row = int(dut.w_row.value)
         if int(dut.w_drop.value):
             self.carries[:] = 0
+        if int(dut.clip_valid.value):
+            self.clipped += int(dut.clip_count.value)
         if int(dut.w_end.value) and self.carries.any():
             due = self.due.popleft() if self.due else None
             seen = (self.carried_row, self.carries[: self.design.array.columns].tolist())
@@ -142,8 +153,7 @@ class Bench:
 
     async def begin(self) -> None:
         """Reset, and the sweep of the counts behind it."""
-        values = {name: getattr(self.design.pulse, name) for name in pulse_settings()}
-        await harness.start(self.dut, **values)
+        await harness.start(self.dut, **PULSES)
         await self.loop.until(lambda: not int(self.dut.busy.value), what="end of the sweep")
 
     def put_row(self) -> None:
@@ -170,6 +180,7 @@ class Bench:
         same = harness.report.same
         same("missing reads and pulses", 0, len(self.devices.events))
         same("missing carries", 0, len(self.due))
+        same("clips", self.clipped, self.clips)
         for name in COUNTERS:
             same(name, int(getattr(self.dut, name).value), self.model.counts[name])
         for pulses, rows in ((self.model.column_pulses, False), (self.model.row_pulses, True)):
@@ -203,10 +214,10 @@ class Hand:
         if event is not None and event[0] == "read" and not bench.words.waiting and not bench.results.waiting:
             bench.results.put(status=bench.status)
         pulsing = event is not None and event[0] == "pulse"
-        if pulsing and event is not None and (bench.slot_taken or not event[5]) and lucky:
+        if pulsing and event is not None and (bench.slot_taken or not event[4]) and lucky:
             bench.strobe.fire(over=1)
             bench.open, pulsing = None, False
-        goes = pulsing and event is not None and event[5] and not bench.slot_taken and lucky
+        goes = pulsing and event is not None and event[4] and not bench.slot_taken and lucky
         dut.slot_ready.value = int(goes)
         dut.q_ready.value = dut.p_ready.value = int(bench.open is None and lucky)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from crosstrain_hdl.hybrid_ports import q_bits
-from crosstrain_model.design import Array, Design, Formats, Update
+from crosstrain_model.design import Array, Design, Formats, Pulse, Update
 from crosstrain_model.design_gradient import Random
 from crosstrain_model.design_hybrid import Hybrid
 from crosstrain_model.design_verify import Verify
@@ -17,6 +17,7 @@ def tile(rows, columns, lanes, *, bits=7, fraction=8, accumulator=16, pulses=3, 
         formats=Formats(fraction=fraction, accumulator=accumulator), profile=profile, random=random or Random(),
         update=Update(threshold=1, max_pulses=pulses, remainder=remainder), hybrid=Hybrid(bits=bits, **hybrid),
         verify=Verify(window=1, set_margin=0),
+        pulse=Pulse(width_set=4, width_reset=7, guard=3, amplitude_reset=0xC000),  # no two of them are equal
     )  # fmt: skip
 
 
