@@ -14,6 +14,10 @@ from crosstrain_cosim.stream_bench import StreamBench
 from crosstrain_model.twin.pcm_binary import PcmBinaryArray
 from crosstrain_model.twin.pcm_tile import PcmTile
 
+EVENTS = {"clipped": "clipped", "gave_up": "gave_up", "stray": "stray", "refresh_done": "refresh_rows",
+          "cell_failed": "l_failed"}  # fmt: skip
+"""Event of IRQ_STATUS -> the counter that moves with it."""
+
 
 class HybridBench(StreamBench):
     """A `StreamBench` with pairs, and array L where there is one, behind the port; see there."""
@@ -84,11 +88,19 @@ class HybridBench(StreamBench):
             found[name] = {(r, c): value for r, row in enumerate(rows) for c, value in enumerate(row)}
         place = await call(driver.fields, "REFRESH_STATE")
         streams = await call(driver.streams)
-        found |= {"since": place["since"], "place": place["place"], "rounding": streams["rounding"]}
+        found |= {name: place[name] for name in ("since", "place", "refreshed_last")}
+        found["rounding"] = streams["rounding"]
         if self.cells is not None:
             wear = await call(driver.wear)
             found["wear"] = {name: tuple(list(part) for part in parts) for name, parts in wear.items()}
         return found
+
+    async def told(self, counters: dict[str, int]) -> None:
+        """Of all that was counted since the bring-up there was an event, and of nothing else; no refresh is cut off."""
+        events = await self.call(self.driver.irq_status)
+        for event, counter in EVENTS.items():
+            if counter in counters:
+                harness.report.same(f"event {event}", event in events, counters[counter] > 0)
 
     def conserved(self) -> None:
         """The ledger of L, cell by cell."""

@@ -254,6 +254,7 @@ class HybridReference(StreamReference):
         same("rounding", state["rounding"], list(model.rounding.state)[: len(state["rounding"])], vector=self.number)
         same("since", state["since"], model.refresh.since, vector=self.number)
         same("place", state["place"], model.refresh.place, vector=self.number)
+        same("refreshed_last", state["refreshed_last"], int(model.refreshed_last), vector=self.number)
         if "wear" in state:
             pulses = {"columns": model.memory.column_pulses, "rows": model.memory.row_pulses}
             wanted = {name: tuple(part.tolist() for part in parts) for name, parts in pulses.items()}
@@ -277,6 +278,7 @@ class HybridReference(StreamReference):
         model.waiting.clear()
         model.refresh.due[:] = False
         model.refresh.since, model.refresh.place = state["since"], state["place"]
+        model.refreshed_last = bool(state["refreshed_last"])
         model.rounding.state = [*state["rounding"], *model.rounding.state[len(state["rounding"]) :]]
         for name in COUNTERS:
             model.counts[name] = counters[name]

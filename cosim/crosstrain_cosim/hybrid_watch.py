@@ -48,6 +48,7 @@ class HybridRegisters(Registers):
             self._advance_stream()
         elif name == "REFRESH_STATE":
             model.refresh.since, model.refresh.place = word & 0xFFFF, word >> 16 & 0x3FF
+            model.refreshed_last = bool(word >> 31)
 
     def walk(self, name: str) -> None:
         super().walk(name)
