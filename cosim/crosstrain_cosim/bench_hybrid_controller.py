@@ -73,6 +73,7 @@ async def train_and_read(dut: Any, name: str, gaps: float, count: int, **setting
         bench.conserved()
         harness.report.same("failed pulses", counters["failed"] + counters["unknown"] + counters["aborted"], 0)
         harness.report.same("carries were done", counters["carry_rows"] > 0, True)
+    await bench.told(counters)
     harness.report.same("pulses fired", counters["delivered"], sum(event.pulses for event in bench.agent.events))
     if settings.get("refresh_every") != 0:
         harness.report.same("pairs were programmed anew", counters["refreshed"] > 0, True)
@@ -114,6 +115,7 @@ async def refresh_all_the_time(dut: Any) -> None:
     same, batches = harness.report.same, 2 * harness.amount(3, 2)
     same("rows", counters["refresh_rows"], batches * bench.design.array.rows)
     same("refreshed", counters["refreshed"] > 0, True)
+    await bench.told(counters)
 
 
 @harness.bench()
@@ -147,6 +149,7 @@ async def host_access(dut: Any) -> None:
         same("restored state", await call(driver.state), saved)
     await adopt(bench)
     await bench.work(harness.amount(4), reads=False)
+    await call(driver.program_pass)  # so that a batch has passed
     await bench.quiet()
     await call(driver.clear, bench.polls)
     await bench.quiet()

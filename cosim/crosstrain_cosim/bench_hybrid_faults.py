@@ -53,8 +53,7 @@ async def faulty_arrays(dut: Any) -> None:
     bench.accounted(counters)
     bench.conserved()
     harness.report.same("array_error", await bench.event("array_error"), True)
-    if bench.cells is not None and counters["l_failed"]:
-        harness.report.same("cell_failed", await bench.event("cell_failed"), True)
+    await bench.told(counters)
 
 
 @harness.bench()
@@ -81,8 +80,10 @@ async def cells_that_fail(dut: Any) -> None:
     for name, value in bench.reference.counters().items():
         same(name, counters[name], value % 2**32)
     same("some cells did not hold what was written", disturbed > 0, True)
+    same("the model tells of them", bool(bench.reference.model.memory.ledger["disturbed"].any()), True)
     same("failed cells are counted with a read-back", counters["l_failed"] > 0, read_back)
     same("cell_failed", await bench.event("cell_failed"), read_back)
+    await bench.told(counters)
     bench.conserved()
     bench.check_port()
 
@@ -173,7 +174,10 @@ async def aborts(dut: Any) -> None:
         if number % 2:
             await call(driver.program_pass)
         await Timer(bench.rng.randrange(1, 1500) * harness.PERIOD_NS, unit="ns")
+        begun = len(bench.agent.events)
         await call(driver.abort, bench.polls)
+        rows = {e.row for e in bench.agent.events[begun:] if e.op == Op.READ_ROW and e.array == ArrayId.W}
+        same("no row is refreshed behind the abort", len(rows) <= 2, True, vector=number)  # one or two before it
         state, counters = await bench.state(), await call(driver.counters)
         same("conserved", await call(driver.pulses_are_conserved), True, vector=number)
         same("no row is due", (await call(driver.fields, "STATUS"))["in_pass"], 0, vector=number)
@@ -191,6 +195,7 @@ async def reset_between_read_and_write(dut: Any) -> None:
     await bench.begin()
     pin, active = harness.reset_pin(dut)
     driver, call, same = bench.driver, bench.call, harness.report.same
+    read = between = 0
     for number in range(harness.amount(3, 2)):
         await bench.work(harness.amount(3, 1), reads=False)
         await call(driver.wait_idle, bench.polls)
@@ -215,6 +220,8 @@ async def reset_between_read_and_write(dut: Any) -> None:
         await Timer(100 * harness.PERIOD_NS, unit="ns")  # what the macro still finishes belongs to no one
         if before is not None:
             rest = [event for event in bench.agent.events[started:] if event.op == Op.PROGRAM and event.pulses]
+            came = len(bench.agent.events) > started
+            read, between = read + came, between + (came and not rest)
             if not rest:
                 same("L after the reset", held_by(bench.design, bench.cells).tolist(), before.tolist(), vector=number)
         bench.reference.reset()
@@ -225,6 +232,7 @@ async def reset_between_read_and_write(dut: Any) -> None:
         await call(driver.update, changes)
         await bench.work(harness.amount(3, 1), reads=False)
         await bench.quiet(counts=False)
+    same("a reset came before a write", between > 0, read > 0)
 
 
 @harness.bench()
@@ -248,5 +256,3 @@ async def writes_cut_by_reset(dut: Any) -> None:
         await call(driver.enable_programming)
         await bench.work(harness.amount(3, 1), reads=False)
         await bench.quiet(counts=False)
-
-

@@ -12,12 +12,14 @@ DESIGNS = {
     "odd": (
         "hic-8",
         ["array.rows=13", "array.columns=7", "array.lanes=3", "hybrid.bits=5", "hybrid.read_back=true",
-         "hybrid.code=gray", "update.remainder=clear", "profile=asic", "verify.reads_log2=1"],
+         "hybrid.code=gray", "update.remainder=clear", "profile=asic", "verify.reads_log2=1",
+         "pulse.amplitude_reset=49152"],
     ),
-    "sram": ("hic-8", ["hybrid.cells=sram", "verify.cell_bits=4", "random.generator=xoshiro128++", "hybrid.bits=12"]),
+    "sram": ("hic-8", ["hybrid.cells=sram", "verify.cell_bits=4", "random.generator=xoshiro128++", "hybrid.bits=12",
+             "formats.accumulator=24"]),
 }  # fmt: skip
-"""L in devices, two's complement; 13 x 7 in three lanes with a read-back, in Gray code; L in a memory, with counts of
-pulses."""
+"""L in devices, two's complement; 13 x 7 in three lanes with a read-back, in Gray code, with pulses of two amplitudes;
+L in a memory, with changes so large that they are clipped, and counts of pulses."""
 
 
 def design(name):
