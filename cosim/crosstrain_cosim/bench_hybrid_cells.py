@@ -67,7 +67,7 @@ class Bench:
         self.row = 0
         self.due: deque[tuple[int, list[int]]] = deque()
         self.carries = np.zeros_like(self.q)
-        self.clips = self.clipped = 0
+        self.clips = self.clipped = self.told = 0
         self.open: tuple[Any, ...] | None = None
         self.slot_taken = False
         for part in (
@@ -135,7 +135,7 @@ class Bench:
         self.open = None
 
     def edge(self) -> None:
-        """Carries, the end of their row, rows that are dropped, and clips."""
+        """Carries, the end of their row, rows that are dropped, clips, and events of cells that failed."""
         dut, lanes = self.dut, self.design.array.lanes
         if int(dut.w_valid.value):
             group = int(dut.w_group.value)
@@ -145,6 +145,7 @@ class Bench:
             self.carries[:] = 0
         if int(dut.clip_valid.value):
             self.clipped += int(dut.clip_count.value)
+        self.told += int(dut.failed_event.value)
         if int(dut.w_end.value) and self.carries.any():
             due = self.due.popleft() if self.due else None
             seen = (self.carried_row, self.carries[: self.design.array.columns].tolist())
@@ -181,6 +182,7 @@ class Bench:
         same("missing reads and pulses", 0, len(self.devices.events))
         same("missing carries", 0, len(self.due))
         same("clips", self.clipped, self.clips)
+        same("failed_event", self.told > 0, self.model.counts["failed"] > 0)
         for name in COUNTERS:
             same(name, int(getattr(self.dut, name).value), self.model.counts[name])
         for pulses, rows in ((self.model.column_pulses, False), (self.model.row_pulses, True)):
