@@ -28,13 +28,16 @@ async def registers(dut: Any) -> None:
             same(register.name, await bench.transport.read_register(register.offset), register.reset_word)
         if register.access == "ro":
             same(f"write of {register.name} is refused", await refused(driver.write, register.name, 0), True)
+    rows = bench.design.array.rows
+    beyond = [("REFRESH_STATE", rows << 16)] if rows < 1024 else []  # of 1024 every row of the field is one
     for name, value in (("SET_STEP", 0), ("READS_LOG2", 5), ("CYCLES", 0), ("TIMEOUT", 1),
-                        ("SATURATION", 1 << bench.design.formats.adc), ("REFRESH_EVERY", 1 << 16)):  # fmt: skip
+                        ("SATURATION", 1 << bench.design.formats.adc), ("REFRESH_EVERY", 1 << 16),
+                        *beyond):  # fmt: skip
         before = await call(driver.read, name)
         same(f"{value} in {name} is refused", await refused(driver.write, name, value), True)
         same(f"{name} after a refused write", await call(driver.read, name), before)
     if bench.cells is not None:
-        rows, cells = bench.design.array.rows, bench.design.array.columns * bench.design.hybrid.bits
+        cells = bench.design.array.columns * bench.design.hybrid.bits
         for select, length in ((1, cells), (3, rows)):
             await call(driver.write, "WEAR_SELECT", select)
             same("WEAR_INDEX beyond the last", await refused(driver.write, "WEAR_INDEX", length), True)

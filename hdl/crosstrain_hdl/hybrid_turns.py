@@ -37,7 +37,7 @@ class HybridTurns(wiring.Component):
     since, place, refreshed_last : Out, state; put, put_since, put_place, put_refreshed_last : In, the host's
     due : Out, rows that are due
     count_clear : In(1), strobe; carry_rows, carry_pulses : Out(32), counters modulo 2^32
-    refresh_done : Out(1), strobe: of the rows that were due the last is done
+    refresh_done : Out(1), strobe: a refresh is over and no row is due: the last is done, or an abort came
     idle : Out(1), nothing is under way, and nothing waits
     """
 

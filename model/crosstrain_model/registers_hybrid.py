@@ -58,7 +58,7 @@ def events(common: tuple[Field, ...]) -> tuple[Field, ...]:
     """Bits of IRQ_STATUS: as with write-verify, but for the end of a refresh in place of that of a pass, and for what
     happens to L."""
     own = {
-        "pass_done": ("refresh_done", "All rows that were due have been refreshed."),
+        "pass_done": ("refresh_done", "The last row that was due has been refreshed, or an abort ended its refresh."),
         "clipped": ("clipped", "L saturated: more carries than a visit may make."),
     }
     shared = tuple(
