@@ -68,6 +68,7 @@ class Bench:
         self.due: deque[tuple[int, list[int]]] = deque()
         self.carries = np.zeros_like(self.q)
         self.clips = self.clipped = self.told = 0
+        self.waits = False
         self.open: tuple[Any, ...] | None = None
         self.slot_taken = False
         for part in (
@@ -135,7 +136,7 @@ class Bench:
         self.open = None
 
     def edge(self) -> None:
-        """Carries, the end of their row, rows that are dropped, clips, and events of cells that failed."""
+        """Carries, the end of their row, rows that are dropped, clips, events of cells that failed; busy all along."""
         dut, lanes = self.dut, self.design.array.lanes
         if int(dut.w_valid.value):
             group = int(dut.w_group.value)
@@ -146,6 +147,9 @@ class Bench:
         if int(dut.clip_valid.value):
             self.clipped += int(dut.clip_count.value)
         self.told += int(dut.failed_event.value)
+        if self.waits and not int(dut.busy.value):
+            harness.report.same("busy while a row waits", 0, 1)
+        self.waits = bool(self.devices.events)
         if int(dut.w_end.value) and self.carries.any():
             due = self.due.popleft() if self.due else None
             seen = (self.carried_row, self.carries[: self.design.array.columns].tolist())
