@@ -189,6 +189,25 @@ def test_visits_follow_each_other_without_a_gap():
     assert np.diff(bench.cycles).tolist() == [1] * 7
 
 
+@pytest.mark.parametrize("token", [False, True])
+def test_what_comes_while_the_host_holds_waits(token):
+    dut = HybridRound(DESIGNS["8x8"])
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+
+    async def script(ctx):
+        given = {"v_valid": 1, "v_null": token, "v_program": token, "v_terms": 1 << 10, "r_ready": 1, "b_ready": 1}
+        for name, value in given.items():
+            ctx.set(getattr(dut, name), value)
+        for hold in (1, 0, 1):
+            ctx.set(dut.hold, hold)
+            pins = [ctx.get(getattr(dut, name)) for name in ("v_ready", "step", "b_valid")]
+            assert pins == [not hold, not hold and not token, not hold and token]
+
+    simulator.add_testbench(script)
+    simulator.run()
+
+
 @pytest.mark.parametrize("name", DESIGNS)
 @pytest.mark.parametrize("part", [HybridRound, HybridAdd])
 def test_emitted_text_is_clean(part, name, tmp_path):
