@@ -11,7 +11,9 @@ import cocotb
 
 from crosstrain_cosim import harness
 from crosstrain_cosim.hybrid_bench import HybridBench
+from crosstrain_cosim.hybrid_scoreboard import held_by
 from crosstrain_model.frames import FrameOp, User, beat_bits, frame_beats, slot_bits
+from crosstrain_model.port import Op
 from crosstrain_model.registers import register_table
 
 
@@ -107,9 +109,13 @@ async def refresh_all_the_time(dut: Any) -> None:
     bench = HybridBench(dut, "always", 0.0)
     await bench.begin(refresh_every=1, saturation=0, cycles=1)
     rows = min(1.0, 3 / bench.design.array.rows)
-    for _ in range(harness.amount(3, 2)):
-        await bench.call(bench.driver.update, bench.changes(rows=rows))
+    for number in range(harness.amount(3, 2)):
+        await bench.call(bench.driver.update, bench.changes(rows=rows, columns=0.4 if number else 1.0))
         await bench.call(bench.driver.program_pass)
+        if not number:
+            await bench.quiet()
+            arrays = [event.array for event in bench.agent.events if event.op == Op.READ_ROW]
+            harness.report.same("a batch ends behind its visits", arrays, sorted(arrays, reverse=True))
         for _ in range(3):  # these meet the refresh
             await bench.call(bench.driver.update, bench.changes(rows=rows, columns=1.0))
         await bench.call(bench.driver.program_pass)
@@ -167,6 +173,28 @@ async def adopt(bench: HybridBench) -> None:
         return
     await bench.call(bench.driver.wait_idle, bench.polls)
     bench.reference.adopt(await bench.state(), await bench.call(bench.driver.counters))
+
+
+@harness.bench()
+async def window_under_work(dut: Any) -> None:
+    """MEM_DATA goes on from where it was, with what visits have made of L meanwhile."""
+    bench = HybridBench(dut, "window", 0.0)
+    await bench.begin(refresh_every=0)
+    driver, call, design, place = bench.driver, bench.call, bench.design, bench.reference.registers
+    change = min(5 << design.formats.fraction, (1 << design.formats.accumulator - 1) - 1)
+    for turn in range(harness.amount(4, 2)):
+        await call(driver.read_accumulator, turn % design.array.rows, bench.rng.randrange(design.array.columns))
+        for _ in range(3):
+            row, column = place.row, place.column
+            await call(driver.update_cells, [(row, column, change)])
+            await call(driver.wait_idle, bench.polls)
+            if bench.cells is None:
+                bench.reference.settle()
+            held = bench.reference.model.memory.held if bench.cells is None else held_by(design, bench.cells)
+            found = await call(driver.read, "MEM_DATA")
+            harness.report.same("MEM_DATA after work", found, int(held[row, column]), row=row, column=column)
+        bench.reference.aborted = bench.cells is not None  # visits between those of the host: all is adopted
+        await adopt(bench)
 
 
 @harness.bench()

@@ -36,10 +36,11 @@ def run(name, station="controller", *, only="", broken=None):
 
 
 SHARE = {
-    "hic": ("at_random_with_gaps", "host_access", "aborts", "cells_that_fail", "reset_between_read_and_write"),
+    "hic": ("at_random_with_gaps", "host_access", "aborts", "cells_that_fail", "reset_between_read_and_write",
+            "window_under_work"),
     "odd": ("at_random_back_to_back", "bad_frames", "cells_that_fail", "interlock", "writes_cut_by_reset"),
     "sram": ("registers", "refresh_all_the_time", "faulty_arrays", "refresh_reads_fail", "host_access"),
-}
+}  # fmt: skip
 """Tests that each design runs here: `crosstrain cosim` runs all of any."""
 
 
