@@ -110,7 +110,8 @@ def random_run(bench, rows=120):
         for row, q, visits in side.rounded_visits(design, rng, rows):
             await bench.visit(ctx, row, q, visits)
             if rng.random() < 0.1:
-                group = int(rng.integers(design.array.groups))
+                last = visits[-1]
+                group = last[1] if last[3] else int(rng.integers(design.array.groups))
                 cells = slice(group * design.array.lanes, min((group + 1) * design.array.lanes, design.array.columns))
                 for _ in range(rng.integers(3)):  # at once, when the last visit is in S1, and later
                     await ctx.tick()
