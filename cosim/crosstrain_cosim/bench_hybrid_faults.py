@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import cocotb
 from cocotb.triggers import RisingEdge, Timer
 
 from crosstrain_cosim import harness
@@ -18,6 +19,7 @@ from crosstrain_cosim.controller_bench import TIMEOUT
 from crosstrain_cosim.event import Event, Fault
 from crosstrain_cosim.hybrid_bench import HybridBench
 from crosstrain_cosim.hybrid_scoreboard import held_by
+from crosstrain_model.frames import FrameOp, User, beat_bits, frame_beats, slot_bits
 from crosstrain_model.port import ArrayId, Op, Status
 
 
@@ -185,9 +187,25 @@ async def aborts(dut: Any) -> None:
         same("conserved", await call(driver.pulses_are_conserved), True, vector=number)
         same("no row is due", (await call(driver.fields, "STATUS"))["in_pass"], 0, vector=number)
         bench.reference.adopt(state, counters)
+    await abort_in_a_frame(bench)
     await bench.work(harness.amount(6, 2))
     counters = await bench.quiet()
     bench.accounted(counters)
+
+
+async def abort_in_a_frame(bench: HybridBench) -> None:
+    """An abort while an UPDATE comes: the rest of it is skipped, and the next frame begins with its first row."""
+    design, call = bench.design, bench.call
+    codes = [999] * (beat_bits(design) // slot_bits(design) * frame_beats(design, FrameOp.UPDATE))
+    frame = cocotb.start_soon(bench.transport.send(codes, User(op=FrameOp.UPDATE).word()))
+    await Timer(2 * design.array.groups * harness.PERIOD_NS, unit="ns")
+    await call(bench.driver.abort, bench.polls)
+    await frame
+    await call(bench.driver.wait_idle, bench.polls)
+    bench.reference.aborted = True  # the reader took the rest of the frame for one
+    bench.reference.adopt(await bench.state(), await call(bench.driver.counters))
+    await call(bench.driver.update, bench.changes(rows=1.0, columns=1.0))
+    await bench.quiet()
 
 
 @harness.bench()
