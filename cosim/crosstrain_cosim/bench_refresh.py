@@ -34,11 +34,12 @@ class Bench:
         self.queue: deque[int] = deque()
         self.saturation = 0
         self.counts = dict.fromkeys(COUNTERS, 0)
+        self.paces = self.width = self.guard = self.taken = 0  # cycles for which `pacing` is due; of the last command
         command = ("row", "direction", "width", "amplitude", "pulses")
         for part in (
             Monitor(dut, "q", ("row", "groups"), sequencer.read),
-            Monitor(dut, "p", command, lambda seen: sequencer.command({**seen, "op": int(Op.PROGRAM)})),
-            Monitor(dut, "slot", ("columns", "last"), sequencer.slot),
+            Monitor(dut, "p", command, self._command),
+            Monitor(dut, "slot", ("columns", "last"), self._slot),
             Monitor(dut, "qr", ("status",), sequencer.result),
         ):
             self.loop.monitor(part)
@@ -46,8 +47,24 @@ class Bench:
         self.loop.driver(self)
         self.loop.driver(self.strobe)
 
+    def _command(self, seen: dict[str, int]) -> None:
+        self.width = seen["width"]
+        self.sequencer.command({**seen, "op": int(Op.PROGRAM)})
+
+    def _slot(self, seen: dict[str, int]) -> None:
+        self.taken = self.width + self.guard
+        self.sequencer.slot(seen)
+
+    def _watch_pace(self) -> None:
+        """Width and guard of any slot are told, from the cycle behind it on."""
+        if self.paces and not int(self.dut.pacing.value):
+            harness.report.same("pacing behind a slot", 0, 1, vector=self.reference.rows)
+        self.paces = self.taken - 1 if self.taken else max(0, self.paces - 1)
+        self.taken = 0
+
     def edge(self) -> None:
         """The next row, once the one before is done."""
+        self._watch_pace()
         if self.queue and int(self.dut.rest.value) and not int(self.dut.go.value) and self.rng.random() >= self.gaps:
             row = self.queue.popleft()
             self.strobe.fire(go=1, row=row)
@@ -66,7 +83,7 @@ class Bench:
         model.settings = dataclasses.replace(model.settings, **own)
         values |= {**registers, "saturation": saturation}
         values["set_margin"] &= (1 << design.copy_bits) - 1
-        self.saturation = saturation
+        self.saturation, self.guard = saturation, values["guard"]
         cycles = values.pop("cycles")  # the harness takes that word for cycles of reset
         await harness.start(self.dut, **values)
         self.dut.cycles.value = cycles
