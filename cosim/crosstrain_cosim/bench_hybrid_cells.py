@@ -69,6 +69,7 @@ class Bench:
         self.carries = np.zeros_like(self.q)
         self.clips = self.clipped = self.told = 0
         self.waits = False
+        self.paces = self.taken = 0  # cycles for which `pacing` is due
         self.open: tuple[Any, ...] | None = None
         self.slot_taken = False
         for part in (
@@ -131,6 +132,7 @@ class Bench:
         assert self.open is not None
         harness.report.same("slot_columns", seen["columns"], self.open[2])
         self.slot_taken = True
+        self.taken = PULSES["width_set" if self.open[3] == SET else "width_reset"] + PULSES["guard"]
 
     def _over(self, seen: dict[str, int]) -> None:
         self.open = None
@@ -150,6 +152,9 @@ class Bench:
         if self.waits and not int(dut.busy.value):
             harness.report.same("busy while a row waits", 0, 1)
         self.waits = bool(self.devices.events)
+        if self.paces and not int(dut.pacing.value):
+            harness.report.same("pacing behind a slot", 0, 1)
+        self.paces, self.taken = self.taken - 1 if self.taken else max(0, self.paces - 1), 0
         if int(dut.w_end.value) and self.carries.any():
             due = self.due.popleft() if self.due else None
             seen = (self.carried_row, self.carries[: self.design.array.columns].tolist())

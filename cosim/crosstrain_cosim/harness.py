@@ -120,7 +120,7 @@ def bench(timeout_us: int = 0) -> Callable[[Callable[..., Any]], Any]:
                 await function(dut)
                 assert report.events > compared, "the test compared nothing"
                 found = report.mismatches - before
-                assert not found, f"{found} mismatches, first: {report.messages[messages]}"
+                assert not found, f"{found} mismatches, first: {next(iter(report.messages[messages:]), 'not kept')}"
             except BaseException:  # that includes being cancelled, because another task raised
                 report.unknown[function.__name__] = unknown_pins(dut)
                 raise
