@@ -110,7 +110,7 @@ async def refresh_all_the_time(dut: Any) -> None:
     await bench.begin(refresh_every=1, saturation=0, cycles=1)
     rows = min(1.0, 3 / bench.design.array.rows)
     for number in range(harness.amount(3, 2)):
-        await bench.call(bench.driver.update, bench.changes(rows=rows, columns=0.4 if number else 1.0))
+        await bench.call(bench.driver.update, bench.changes(rows, 0.4) if number else bench.changes(1.0, 1.0))
         await bench.call(bench.driver.program_pass)
         if not number:
             await bench.quiet()
