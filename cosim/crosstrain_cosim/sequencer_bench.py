@@ -323,15 +323,17 @@ class Bench:
         self.pulse.put(rng.randrange(self.design.array.rows), rng.randrange(2), rng.randrange(1, 6), slots, cells)
 
     def put_read(self, op: Op | None = None) -> None:
-        """A read with its words, random but for what is given."""
+        """A read with its words, random but for what is given; of all groups where the operation is."""
         rng, array, formats = self.rng, self.design.array, self.design.formats
         if self.design.verified:
             self._put_device_read(op)
             return
+        every = (1 << array.groups) - 1
+        groups = rng.randint(1, every) if op is None else every
         op = rng.choice(port.READ_OPS) if op is None else op
         more = {}
         if self.design.carried:
-            more = {"groups": rng.randint(1, (1 << array.groups) - 1)}
+            more = {"groups": groups}
             more |= dict.fromkeys(of_cells(), rng.randrange(2) * (op == Op.READ_ROW))
         self.reads.put(op=op, row=rng.randrange(array.rows), tag=rng.randrange(256), **more)
         bits = formats.x if op == Op.FORWARD else formats.d
@@ -341,7 +343,7 @@ class Bench:
             self.codes.put(codes=packed(codes[start : start + array.lanes], port.code_bits(self.design)))
 
     def _put_device_read(self, op: Op | None) -> None:
-        """The same of single devices: some groups, all of them where the operation is given; bits or unsigned codes."""
+        """The same of single devices: bits or unsigned codes."""
         rng, array, bits = self.rng, self.design.array, self.design.formats.x
         every = (1 << array.groups) - 1
         groups = rng.choice((1, every, rng.randint(1, every))) if op is None else every
