@@ -3,7 +3,7 @@
     python benchmarks/hybrid_visits.py [--frames N] [--seed N] [--json FILE]
 
 `hic-64` gets frames of dense changes back to back over its AXI4-Stream: with L in SRAM, in binary devices, and in
-binary devices that are read back after writing; changes that carry nothing, or carry from one weight in 350, as in the
+binary devices that are read back after writing; changes that carry nothing, or carry from one weight in 300, as in the
 training of LeNet (`mnist_hic.py`).  The bound of a frame is a cycle for every group, as `mp` has it.  Pulses are as
 wide as the preset says; a read of the macro takes no time of its own here, so that what is counted is the controller's.
 Cycles are those of the compiled Verilog: N frames and 2 N frames are run to idle, and the difference is what N take.
@@ -38,7 +38,7 @@ PLACES = {
     "SRAM": ["hybrid.cells=sram"], "binary devices": ["hybrid.cells=binary"],
     "binary devices, read back": ["hybrid.cells=binary", "hybrid.read_back=true"],
 }  # fmt: skip
-CARRIES = {"none": 0.0, "one weight in 350": 1 / 350}
+CARRIES = {"none": 0.0, "one weight in 300": 1 / 300}
 COUNTED = ("L_SETS", "L_RESETS", "CARRY_PULSES")
 
 
