@@ -192,10 +192,11 @@ def test_a_wrong_amplitude_is_counted_and_named(capsys):
 
 
 @pytest.mark.parametrize("what", ["sense_row", "pulse_row"])
-def test_an_interrupt_while_the_array_answers_is_one(what, monkeypatch):
+def test_an_interrupt_while_the_array_answers_is_one(what, monkeypatch, request):
     """Not an array that refuses; and the library asks no more."""
     tile, calls = loaded(RtlStreamTile(design("wu"), seed=1, tile=0)), []
-    before = signal.getsignal(signal.SIGINT)
+    outside = signal.signal(signal.SIGINT, before := signal.default_int_handler)  # else maybe ignored
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, outside))
 
     def interrupted(*given, **named):
         calls.append(given)
