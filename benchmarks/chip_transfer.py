@@ -43,7 +43,7 @@ from crosstrain_model.training.run import Run
 from crosstrain_model.twin.rram import ONE
 
 PUBLISHED = {"write-trained": 0.996, "fp32": 0.2}
-TRIALS, EPOCHS = 100, 13
+TRIALS, EPOCHS, READ_NOISE = 100, 13, 0.1
 KINDS = ("write-trained", "copy", "quantised", "fp32")
 Weights = list[tuple[torch.Tensor, float]]
 """Of every layer: weights (inputs, outputs) in full-scale devices, and the layer's scale."""
@@ -178,6 +178,10 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the design")
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--error", type=float, default=0.5, help="of a device on another chip, in levels")
+    parser.add_argument(
+        "--training-noise", type=float, default=READ_NOISE,
+        help="read noise of a device of the array that learns, in levels (on the other chips it is %(default)s)",
+    )
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--rate", type=float, default=0.016)
     parser.add_argument("--data-dir", default=os.environ.get("CROSSTRAIN_DATA"), help="folder that holds mnist/")
@@ -186,8 +190,11 @@ def main() -> int:
     parser.add_argument("--plot", metavar="FILE.png")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
-    design = load_design(args.design, args.set)
-    design = load_design(args.design, [f"converters.read_noise={0.1 * design.rram.level}", *args.set])
+    level = load_design(args.design, args.set).rram.level
+    design, learning = (
+        load_design(args.design, [f"converters.read_noise={noise * level}", *args.set])
+        for noise in (READ_NOISE, args.training_noise)
+    )
     plan = Plan(
         network="lenet-wu", data="mnist", epochs=args.epochs, batches=400, batch=64, optimizer="adamw",
         rate=args.rate, schedule="cosine",
@@ -196,9 +203,9 @@ def main() -> int:
     if args.o:
         folder = RunFolder(Path(args.o))
         folder.path.mkdir(parents=True, exist_ok=True)
-    run = Run(design, plan, tile_factory("model"), folder, data_dir=args.data_dir and Path(args.data_dir))
+    run = Run(learning, plan, tile_factory("model"), folder, data_dir=args.data_dir and Path(args.data_dir))
     run.learn(show)
-    level, top = design.rram.level, 1.0 - design.rram.low
+    top = 1.0 - design.rram.low
     makers: dict[str, Callable[[], Weights]] = {
         "copy": lambda: copied(run),
         "write-trained": lambda: read_out(run),
@@ -219,7 +226,7 @@ def main() -> int:
     unheld = reduced(trials=(args.trials, TRIALS), epochs=(args.epochs, EPOCHS), kinds=(len(args.kinds), len(KINDS)))
     ok = bool(unheld) or float(np.mean(relative["write-trained"])) >= PUBLISHED["write-trained"]
     figures = {"golden_accuracy": golden, "error_levels": args.error, "relative": relative}
-    figures |= {"write_error_levels": design.rram.write_error}
+    figures |= {"write_error_levels": design.rram.write_error, "training_noise_levels": args.training_noise}
     return report("chip_transfer", figures, ok, args.json, unheld=unheld)
 
 

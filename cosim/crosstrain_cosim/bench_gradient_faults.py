@@ -121,7 +121,7 @@ async def reset_in_mid_run(dut: Any) -> None:
         bench.reference.reset()
         bench.reference.old_epoch = True
         pin.value = 1 - active
-        await call(driver.bring_up, bench.polls)
+        await bench.come_back()
         bench.reference.old_epoch = False
         counters = await call(driver.counters)
         harness.report.same("counters after reset", {k: v for k, v in counters.items() if v and k != "stray"}, {})

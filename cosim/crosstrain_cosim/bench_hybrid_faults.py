@@ -238,7 +238,7 @@ async def reset_between_read_and_write(dut: Any) -> None:
         same("prog_enable in reset", int(dut.arr_prog_enable.value), 0, vector=number)
         await Timer(4 * harness.PERIOD_NS, unit="ns")
         pin.value = 1 - active
-        await call(driver.bring_up, bench.polls)
+        await bench.come_back()
         await Timer(100 * harness.PERIOD_NS, unit="ns")  # what the macro still finishes belongs to no one
         if before is not None:
             rest = [event for event in bench.agent.events[started:] if event.op == Op.PROGRAM and event.pulses]
@@ -271,7 +271,7 @@ async def writes_cut_by_reset(dut: Any) -> None:
         pin.value = active
         await Timer(4 * harness.PERIOD_NS, unit="ns")
         pin.value = 1 - active
-        await call(driver.bring_up, bench.polls)
+        await bench.come_back()
         await Timer(100 * harness.PERIOD_NS, unit="ns")
         bench.reference.reset()
         await call(driver.configure, **{**bench.quick, "timeout": TIMEOUT})

@@ -194,7 +194,7 @@ async def reset_in_mid_run(dut: Any) -> None:
         same("prog_enable in reset", int(dut.arr_prog_enable.value), 0, vector=number)
         await Timer(4 * harness.PERIOD_NS, unit="ns")
         pin.value = 1 - active
-        await call(driver.bring_up, bench.polls)
+        await bench.come_back()
         await Timer(100 * harness.PERIOD_NS, unit="ns")  # what the macro still finishes belongs to no one
         bench.reference.reset()
         counters = await call(driver.counters)

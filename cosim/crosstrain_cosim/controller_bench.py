@@ -84,6 +84,12 @@ class Bench:
         if program:
             await self.call(self.driver.enable_programming)
 
+    async def come_back(self) -> None:
+        """Bring-up after a reset in mid-work, of which the chip tells until the host has heard it."""
+        harness.report.same("was_reset", "was_reset" in await self.call(self.driver.irq_status), True)
+        await self.call(self.driver.bring_up, self.polls)
+        harness.report.same("was_reset, heard", "was_reset" in await self.call(self.driver.irq_status), False)
+
     async def _run(self) -> None:
         while True:
             await self.loop.step()

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,6 +44,14 @@ def compiler() -> tuple[str, ...]:
 def compiler_version(command: tuple[str, ...]) -> str:
     """First line that the compiler says of itself; part of every build's key."""
     return run([*command, "--version"]).splitlines()[0]
+
+
+def first_start() -> None:
+    """Link an empty program: ziglang builds its C++ library before the first, which takes a minute, once per user."""
+    with tempfile.TemporaryDirectory(prefix="crosstrain-") as name:
+        source = Path(name) / "empty.cpp"
+        source.write_text("int main() {}\n")
+        run([*compiler(), "-o", str(source.with_suffix("")), str(source), "-pthread"])
 
 
 def run(argv: Sequence[str], *, cwd: Path | None = None) -> str:

@@ -47,9 +47,11 @@ def design() -> Design:
 
 
 def amount(full: int, least: int = 3) -> int:
-    """How much of something a bench does: `full` up to 256 words of accumulators, less on larger designs."""
+    """How much of something a bench does: `full` up to 256 words of accumulators, less on larger designs, and less
+    where the caller of `run_bench` says so; never less than `least`."""
     words = design().array.rows * design().array.groups
-    return full if words <= 256 else max(least, full * 256 // words)
+    share = min(1.0, 256 / words) * settings()["effort"]
+    return max(min(least, full), int(full * share))
 
 
 def patience() -> int:

@@ -84,6 +84,7 @@ def run_bench(
     seed: int = 1,
     settings: dict[str, Any] | None = None,
     only: str = "",
+    effort: float = 1.0,
     waves: Path | None = None,
     model: Model | None = None,
     timeout_s: float = 900.0,
@@ -94,13 +95,14 @@ def run_bench(
     bench : dotted name of the module with cocotb tests, importable with this process' `sys.path`
     settings : what the bench reads with `harness.settings()`
     only : regular expression on test names
+    effort : share of their work that benches do, see `harness.amount`
     waves : folder that gets `<top>.fst` (Icarus) or `<top>.vcd` (Verilator) and keeps the log
     model : for Verilator, a build other than the plain one of `texts` and `top`
     """
     command = _command(simulator, texts, top, seed, waves, model)
     with tempfile.TemporaryDirectory(prefix="crosstrain-") as name:
         folder = Path(name)
-        (folder / "settings.json").write_text(json.dumps(settings or {}))
+        (folder / "settings.json").write_text(json.dumps({**(settings or {}), "effort": effort}))
         environment = _environment(folder, model.top if model else top, bench, seed, only)
         # Verilator applies written values when it should by itself; Icarus would let them race with the clock.
         environment["COCOTB_TRUST_INERTIAL_WRITES"] = str(int(simulator == "verilator"))

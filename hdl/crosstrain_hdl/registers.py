@@ -11,7 +11,7 @@ without has a port of its own name, all in lower case:
     setting   out, the value held by the bank, and `<register>_written`, high for a cycle after a write
     control   out, the value held by the bank
     command   out, high for a cycle
-    sticky    in, the event; out `irq`, a cycle later: any event that is set and enabled
+    sticky    in, the event, where reset is not the event; out `irq`, a cycle later: any event that is set and enabled
     window    in `<register>` the word read, out `<register>_read`, `<register>_write` (held until the window is ready),
               in `<register>_ready`, in `<register>_error` (refuse); the data written is `write_data`
 """
@@ -23,8 +23,9 @@ from amaranth.lib.wiring import In, Out
 from crosstrain_model.register import ADDRESS_BITS
 from crosstrain_model.registers import find, register_table
 
-REFUSED = ("IRQ_STATUS", "refused")
-"""The event that the bank raises itself; it has no port."""
+EVENTS = "IRQ_STATUS"
+REFUSED, WAS_RESET = "refused", "was_reset"
+"""Events that the bank raises itself; they have no port.  The second one is a bit whose value after reset is 1."""
 
 
 class Registers(wiring.Component):
@@ -173,8 +174,8 @@ class Registers(wiring.Component):
         """Events that stay until they are cleared, and the interrupt that they raise; fields are bits from 0."""
         assert [field.mask for field in register.fields] == [1 << i for i in range(len(register.fields))]
         enable = find(self.table, "IRQ_ENABLE")
-        flags = Signal(len(register.fields), name=f"{register.name.lower()}_flags")
-        own = {REFUSED[1]: refusal} if register.name == REFUSED[0] else {}
+        flags = Signal(len(register.fields), init=register.reset_word, name=f"{register.name.lower()}_flags")
+        own = {REFUSED: refusal, WAS_RESET: Const(0)} if register.name == EVENTS else {}
         events = [own[f.name] if f.name in own else self._port(register, f.name) for f in register.fields]
         enabled = Cat(self._port(enable, field.name) for field in register.fields)
         with m.If(_any(events) | write):
@@ -196,7 +197,8 @@ def _ports(register):
         if kind == "status":
             return {name: In(shape)}
         return {name: Out(shape, init=register.reset), f"{name}_written": Out(1)}
-    fields = [field for field in register.fields if (register.name, field.name) != REFUSED]
+    own = (REFUSED, WAS_RESET) if register.name == EVENTS else ()
+    fields = [field for field in register.fields if field.name not in own]
     flow = In if kind in ("status", "sticky") else Out
     return {f"{name}_{field.name}": flow(field.width) for field in fields}
 

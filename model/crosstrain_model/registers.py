@@ -223,6 +223,11 @@ EVENTS = (
     ),
     Field(name="pass_done", low=7, doc="A program pass has ended and the array has completed its last command."),
     Field(name="stray", low=8, doc="A completion or ADC word came that nothing was waiting for."),
+    Field(
+        name="was_reset", low=9, reset=1,
+        doc="The controller was reset: memories and counters started anew, and what was under way ended where it was.  "
+        "`bring_up` clears it, so that it tells of a reset the host did not ask for.",
+    ),
 )
 """Bits of IRQ_STATUS and IRQ_ENABLE (schemes with digital accumulators)."""
 

@@ -67,7 +67,7 @@ def events(common: tuple[Field, ...]) -> tuple[Field, ...]:
     )
     return (
         *shared,
-        Field(name="cell_failed", low=9, doc="A cell of L was not what was written, or its read failed: see L_FAILED."),
+        Field(name="cell_failed", low=10, doc="A cell of L was not as it was written, or a read failed: see L_FAILED."),
     )
 
 

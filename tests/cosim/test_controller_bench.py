@@ -12,7 +12,7 @@ def run(design, simulator, *, texts=None, only=""):
     unit = controller_unit(design)
     return run_bench(
         simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(design),
-        only=only,
+        only=only, effort=0.3,
     )  # fmt: skip
 
 

@@ -27,6 +27,10 @@ TINY = ("agad-8", ["array.rows=3", "array.columns=3", "array.lanes=2", "transfer
 """The smallest that has every register of transfers by period, for the edges."""
 
 
+EFFORT = 0.3
+"""Share of the benches' work: `crosstrain cosim` does all of it."""
+
+
 def design(name):
     return load_design(*{**DESIGNS, "tiny": TINY}[name])
 
@@ -36,8 +40,9 @@ def run(name, *, only="", broken=None):
     unit = controller_unit(made)
     texts = broken(unit.texts) if broken else unit.texts
     return run_bench(
-        "icarus", texts=texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(made), only=only
-    )
+        "icarus", texts=texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(made), only=only,
+        effort=EFFORT,
+    )  # fmt: skip
 
 
 SHARE = {

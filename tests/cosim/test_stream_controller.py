@@ -34,6 +34,10 @@ DESIGNS = {
 codes and amplitudes by column."""
 
 
+EFFORT = 0.3
+"""Share of the benches' work: `crosstrain cosim` does all of it."""
+
+
 def design(name):
     return load_design(*DESIGNS[name])
 
@@ -43,8 +47,9 @@ def run(name, *, only="", broken=None):
     unit = controller_unit(made)
     texts = broken(unit.texts) if broken else unit.texts
     return run_bench(
-        "icarus", texts=texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(made), only=only
-    )
+        "icarus", texts=texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(made), only=only,
+        effort=EFFORT,
+    )  # fmt: skip
 
 
 SHARE = {

@@ -94,7 +94,7 @@ def check(tile, rows, array, other, *, chance=1.0, seed=1):
 @pytest.mark.parametrize("name", DESIGNS)
 def test_every_read_and_pulse(name, chance):
     tile = DESIGNS[name]
-    rows = np.random.default_rng(len(name)).integers(0, tile.array.rows, 6).tolist()
+    rows = np.random.default_rng(len(name)).integers(0, tile.array.rows, 4).tolist()
     arrays = [Recorded(Steps(tile, 3, stuck=0.4)) for _ in range(2)]
     _, done = check(tile, rows, *arrays, chance=chance)
     assert sum(int(one.pairs.sum()) for one in done)

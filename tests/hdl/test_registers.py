@@ -14,6 +14,7 @@ from crosstrain_model.design import Array, Design, Update
 from crosstrain_model.register import OKAY, SLVERR
 from crosstrain_model.registers import register_table
 
+WAS_RESET = 1 << 9
 DESIGNS = {
     "default": Design(name="a"),
     "ledger": Design(name="a", ledger=True, array=Array(rows=67, columns=7, lanes=3)),
@@ -186,8 +187,24 @@ def test_commands_and_settings_leave_by_their_ports():
     simulate(DESIGNS["default"], body)
 
 
+def test_a_reset_is_an_event_until_it_is_cleared():
+    async def body(ctx, axi, bank):
+        assert await read(ctx, axi, 0x2C) == (OKAY, WAS_RESET)
+        assert ctx.get(bank.irq) == 0
+        assert await write(ctx, axi, 0x30, WAS_RESET) == OKAY
+        await ctx.tick()
+        assert ctx.get(bank.irq) == 1
+        assert await write(ctx, axi, 0x2C, WAS_RESET) == OKAY
+        assert await read(ctx, axi, 0x2C) == (OKAY, 0)
+        await ctx.tick()
+        assert ctx.get(bank.irq) == 0
+
+    simulate(DESIGNS["default"], body)
+
+
 def test_events_stick_until_cleared_and_win_over_clearing():
     async def body(ctx, axi, bank):
+        assert await write(ctx, axi, 0x2C, WAS_RESET) == OKAY
         ctx.set(bank.irq_status_timeout, 1)
         await ctx.tick()
         ctx.set(bank.irq_status_timeout, 0)
@@ -231,7 +248,7 @@ def test_a_window_makes_the_bus_wait_and_may_refuse():
         ctx.set(bank.mem_address_ready, 1)
         ctx.set(bank.mem_address_error, 1)
         assert await write(ctx, axi, 0xCC, 0) == SLVERR
-        assert await read(ctx, axi, 0x2C) == (OKAY, 2)
+        assert await read(ctx, axi, 0x2C) == (OKAY, WAS_RESET | 2)
 
     simulate(DESIGNS["default"], body)
 

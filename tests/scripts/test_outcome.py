@@ -14,6 +14,8 @@ from crosstrain_model.design import refuse
 from crosstrain_model.errors import UserError
 from crosstrain_model.files import FileError
 
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""First line of a program that is interrupted: jobs in the background are started with SIGINT ignored."""
 PYTHON = [sys.executable, "-m", "crosstrain"]
 
 
@@ -95,7 +97,7 @@ def test_ctrl_c(command, capsys, said, line):
 )
 def test_signals_leave_nothing_half_written(tmp_path, number, status, line):
     program = (
-        "import sys, types, time\n"
+        f"{INTERRUPTIBLE}import sys, types, time\n"
         "from crosstrain import cli\n"
         "from crosstrain.options import add_command\n"
         "from crosstrain_model.files import fresh_folder\n"
@@ -127,7 +129,7 @@ def test_signals_leave_nothing_half_written(tmp_path, number, status, line):
 )
 def test_hardware_half_built_is_not_complained_about(ending, status, last):
     program = (
-        "import os, signal, sys, types\n"
+        f"{INTERRUPTIBLE}import os, signal, sys, types\n"
         "from amaranth.hdl import Elaboratable\n"
         "from crosstrain import cli\n"
         "from crosstrain.options import add_command\n"
