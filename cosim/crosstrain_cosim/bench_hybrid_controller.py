@@ -97,6 +97,24 @@ async def at_random_back_to_back(dut: Any) -> None:
 
 
 @harness.bench()
+async def whole_rows_at_once(dut: Any) -> None:
+    """The largest changes of both signs in every lane: with wide changes more carries than a visit may make, and each
+    weight of which the clamp takes something counts."""
+    bench = HybridBench(dut, "rows", 0.0)
+    await bench.begin(refresh_every=0)
+    array, top = bench.design.array, (1 << bench.design.formats.accumulator - 1) - 1
+    for sign in (1, 1, -1, -1):
+        row = bench.rng.randrange(array.rows)
+        await bench.call(bench.driver.update, [[sign * top * (r == row)] * array.columns for r in range(array.rows)])
+    counters = await bench.quiet()
+    bench.conserved()
+    most = (top >> bench.design.formats.fraction) // bench.design.hybrid.scale
+    if most > bench.design.update.max_pulses + 1:
+        harness.report.same("weights clipped", counters["clipped"] >= 2 * array.columns, True)
+    await bench.told(counters)
+
+
+@harness.bench()
 async def no_refresh(dut: Any) -> None:
     """N_ref = 0: carries alone."""
     await train_and_read(dut, "none", 0.1, 8, refresh_every=0)

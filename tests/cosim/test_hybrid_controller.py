@@ -1,5 +1,7 @@
 """Controllers and stations of hybrid weights: green on the pins; red on broken Verilog."""
 
+import re
+
 import pytest
 
 from crosstrain_cosim.lanes import compare_lanes
@@ -46,7 +48,8 @@ SHARE = {
     "hic": ("at_random_with_gaps", "host_access", "aborts", "cells_that_fail", "reset_between_read_and_write",
             "window_under_work"),
     "odd": ("at_random_back_to_back", "bad_frames", "cells_that_fail", "interlock", "writes_cut_by_reset"),
-    "sram": ("registers", "refresh_all_the_time", "faulty_arrays", "refresh_reads_fail", "host_access"),
+    "sram": ("registers", "refresh_all_the_time", "faulty_arrays", "refresh_reads_fail", "host_access",
+             "whole_rows_at_once"),
 }  # fmt: skip
 """Tests that each design runs here: `crosstrain cosim` runs all of any."""
 
@@ -98,6 +101,16 @@ def test_broken_stations_turn_red(invert, name, station, net):
     result = run(name, station, only="at_random_back_to_back",
                  broken=lambda texts: invert(texts, f"hic_8_{station}", net))  # fmt: skip
     assert result.failed > 0
+
+
+def test_weights_clipped_together_count_one_by_one():
+    """A count of one for all lanes of a group turns red."""
+    def one(texts):
+        text, found = re.subn(r"(assign clip_count = )[^;]+;", r"\g<1>3'h1;", texts["hic_8_hybrid_memory.v"])
+        assert found == 1
+        return {**texts, "hic_8_hybrid_memory.v": text}
+
+    assert run("sram", only="whole_rows_at_once", broken=one).mismatches > 0
 
 
 def test_the_lanes_on_the_pins_agree():
