@@ -41,8 +41,10 @@ def test_it_is_not_idle_before_the_last_memory_is_cleared(driver):
     seen, cycles = looks(driver)
     clearing, idle = ([status[name] for status in seen] for name in ("clearing", "idle"))
     assert cycles > 2 * 128
-    assert clearing[0] == 1 and clearing == sorted(clearing, reverse=True) and clearing[-1] == 0
-    assert idle == sorted(idle) and idle[-1] == 1
+    assert (clearing[0], clearing[-1]) == (1, 0)
+    assert clearing == sorted(clearing, reverse=True)
+    assert idle == sorted(idle)
+    assert idle[-1] == 1
     assert 128 <= (idle.index(1) + 1) * cycles // LOOKS < 128 + 40
     assert driver.fields("STATUS")["array_ready"]
 
@@ -51,8 +53,8 @@ def test_clearing_on_command_is_told(driver):
     driver.bring_up()
     driver.write("COMMAND", 2)
     seen, _ = looks(driver)
-    assert seen[0]["clearing"] and not seen[0]["idle"]
-    assert seen[-1]["idle"] and not seen[-1]["clearing"]
+    first, last = ((status["clearing"], status["idle"]) for status in (seen[0], seen[-1]))
+    assert (first, last) == ((1, 0), (0, 1))
 
 
 def test_the_array_is_busy_until_a_carry_is_done(driver):
