@@ -68,9 +68,14 @@ def _cocotb_result(design: Design, part: Part, seed: int, waves: Path | None, rt
     unit = controller_unit(design, rtl) if controller else station_unit(design, part.station)
     result = run_bench(
         part.simulator, texts=unit.texts, top=unit.top, bench=unit.bench, seed=seed, settings=unit.settings(design),
-        only=part.only, waves=waves / part.simulator if waves else None,
+        only=part.only, waves=waves / part.simulator if waves else None, timeout_s=limit_s(design),
     )  # fmt: skip
     return complete(dataclasses.replace(result, bench=unit.station), part)
+
+
+def limit_s(design: Design) -> float:
+    """Seconds after which a bench counts as hung: a quarter of an hour up to 64 x 64, longer as tiles are larger."""
+    return 900.0 * max(1.0, design.array.rows * design.array.columns / 4096)
 
 
 def complete(result: Result, part: Part) -> Result:

@@ -114,7 +114,7 @@ def run_bench(
                 )
                 status = f"exit status {done.returncode}" if done.returncode else ""
             except subprocess.TimeoutExpired:
-                status = f"no end after {timeout_s:.0f} s"
+                status = f"no end after {timeout_s:g} s"
         seconds = time.perf_counter() - began
         if waves:
             shutil.copy(folder / "log", Path(waves) / f"{top}.log")

@@ -6,7 +6,9 @@ import pytest
 
 from crosstrain.cli import main
 from crosstrain_cosim.failures import failure, stopped
-from crosstrain_cosim.stations import controller_unit
+from crosstrain_cosim.regression import limit_s
+from crosstrain_cosim.simulators import run_bench
+from crosstrain_cosim.stations import controller_unit, station_unit
 from crosstrain_model.design_file import load_design
 
 GROUP = """\
@@ -89,3 +91,18 @@ def test_an_open_pin_is_named(tmp_path, capsys, waves):
     assert len(bench["messages"]) == tests == result["stopped"]
     assert all("neither 0 nor 1: arr_slot_valid" in message for message in bench["messages"])
     assert any("registers, " in line and "neither 0 nor 1: arr_slot_valid" in line for line in lines)
+
+
+def test_a_bench_without_an_end_is_ended():
+    unit = station_unit(load_design("mp-8"), "accumulator")
+    result = run_bench(
+        "icarus", texts=unit.texts, top=unit.top, bench=unit.bench, settings=unit.settings(load_design("mp-8")),
+        timeout_s=0.02,
+    )  # fmt: skip
+    assert not result.ok
+    assert any("no end after 0.02 s" in message for message in result.messages)
+
+
+@pytest.mark.parametrize(("preset", "seconds"), [("mp-8", 900), ("hic-64", 900), ("hic-256", 16 * 900)])
+def test_larger_tiles_have_more_time(preset, seconds):
+    assert limit_s(load_design(preset)) == seconds
