@@ -1,15 +1,17 @@
-"""Trained weights moved to other chips: LeNet on MNIST after three ways of training (Wu 2023, figure 7).
+"""Trained weights moved to other chips: LeNet on MNIST after four ways of training (Wu 2023, figure 7).
 
     python benchmarks/chip_transfer.py --data-dir FOLDER [-o FOLDER] [--trials 100] [--plot FILE.png] [--json FILE]
 
     write-trained    Wu's scheme on tiles: every write left its error in the forward pass
     quantised        FP32 with weights rounded to the levels of a pair in the forward pass, gradients straight through
+    noise-trained    FP32 whose forward pass sees the error of another chip in every batch: what a host could do at best
     fp32             FP32 alone
 
 The networks of one seed have the same initial weights, batches, optimiser and rates.  A trial is a chip of its own: all
 weights are placed in its devices, each device with a normal error (default 0.5 level), ADC ranges are set by one
 batch, and the test set is read through the tiles.  FP32 weights are scaled layer by layer so that the largest is the
-largest a pair can hold, and rounded to its levels, as the quantised ones are.  Write-trained weights are read out of
+largest a pair can hold, and rounded to its levels, as the quantised ones are; noise-trained ones are placed as they
+are.  Write-trained weights are read out of
 the array that learned, device by device (mean of 16 reads); beside them "copy" is what its digital copy calls them,
 without the errors that the network has learnt to live with.  Figures are relative to the FP32 network in float32.
 
@@ -21,6 +23,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,36 +47,35 @@ from crosstrain_model.twin.rram import ONE
 
 PUBLISHED = {"write-trained": 0.996, "fp32": 0.2}
 TRIALS, EPOCHS, READ_NOISE = 100, 13, 0.1
-KINDS = ("write-trained", "copy", "quantised", "fp32")
+KINDS = ("write-trained", "copy", "quantised", "noise-trained", "fp32")
 Weights = list[tuple[torch.Tensor, float]]
 """Of every layer: weights (inputs, outputs) in full-scale devices, and the layer's scale."""
 
 
-class Rounded(torch.autograd.Function):
-    """Weights on the levels of a pair, gradients straight through."""
+class Seen(torch.autograd.Function):
+    """Weights as the forward pass sees them, gradients straight through."""
 
     @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, level: float, top: float) -> torch.Tensor:
-        return torch.round(weight / level).mul(level).clamp(-top, top)
+    def forward(ctx: Any, weight: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        return seen.clone()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return gradients[0], None, None
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradients[0], None
 
 
-class QuantisedLayers(GoldenLayers):
-    """FP32 layers whose forward pass sees rounded weights."""
+class SeenLayers(GoldenLayers):
+    """FP32 layers whose forward pass sees `seen(weight)`."""
 
-    def __init__(self, level: float, top: float):
-        self.level, self.top = level, top
+    def __init__(self, seen: Callable[[torch.Tensor], torch.Tensor]):
+        self.seen = seen
 
     def dense(self, inputs: int, outputs: int, *, scaled: bool = False) -> nn.Module:
         layers = self
 
         class Dense(ScaledLinear):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
-                weight = Rounded.apply(self.weight, layers.level, layers.top)
-                return self.scale * nn.functional.linear(x, weight)
+                return self.scale * nn.functional.linear(x, Seen.apply(self.weight, layers.seen(self.weight)))
 
         return Dense(inputs, outputs)
 
@@ -82,10 +84,20 @@ class QuantisedLayers(GoldenLayers):
 
         class Conv(ScaledConv2d):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
-                weight = Rounded.apply(self.weight, layers.level, layers.top)
+                weight = Seen.apply(self.weight, layers.seen(self.weight))
                 return self.scale * nn.functional.conv2d(x, weight, stride=self.stride, padding=self.padding)
 
         return Conv(channels, outputs, kernel, stride=stride, padding=padding)
+
+
+def rounded(weight: torch.Tensor, level: float, top: float) -> torch.Tensor:
+    """Weights on the levels of a pair."""
+    return torch.round(weight / level).mul(level).clamp(-top, top)
+
+
+def disturbed(weight: torch.Tensor, sigma: float, top: float) -> torch.Tensor:
+    """Weights of pairs whose two devices are each off by a normal error of `sigma` [full-scale devices]."""
+    return weight.clamp(-top, top) + 2**0.5 * sigma * torch.randn_like(weight)
 
 
 def weighted(network: nn.Module) -> list[nn.Module]:
@@ -93,11 +105,11 @@ def weighted(network: nn.Module) -> list[nn.Module]:
     return [module for module in network.modules() if isinstance(module, (ScaledLinear, ScaledConv2d))]
 
 
-def quantised(run: Run, level: float, top: float) -> Learner:
-    """A network trained like the golden run, from the same weights, rounded in its forward pass."""
+def trained(run: Run, name: str, seen: Callable[[torch.Tensor], torch.Tensor]) -> nn.Module:
+    """A network trained like the golden run, from the same weights, of which the forward pass sees `seen`."""
     torch.manual_seed(run.plan.seed)
     plan, data = run.plan, run.data
-    network = NETWORKS[plan.network].build(QuantisedLayers(level, top), 0, data.classes)
+    network = NETWORKS[plan.network].build(SeenLayers(seen), 0, data.classes)
     fresh, _ = build(run.design, plan, data, tile_factory("model"))
     network.load_state_dict(fresh.network.state_dict())
     learner = Learner(network=network, optimizer=make_optimizer(network, plan))
@@ -106,8 +118,8 @@ def quantised(run: Run, level: float, top: float) -> Learner:
         order = np.random.Generator(np.random.PCG64([plan.seed, epoch])).permutation(run.samples)
         for chosen in torch.from_numpy(order[: plan.batches * plan.batch]).split(plan.batch):
             learner.step(data.train_x[chosen], data.train_y[chosen])
-        print(f"  quantised, epoch {epoch + 1}: {learner.accuracy(data.test_x, data.test_y):.2f} %", flush=True)
-    return learner
+        print(f"  {name}, epoch {epoch + 1}: {learner.accuracy(data.test_x, data.test_y):.2f} %", flush=True)
+    return learner.network
 
 
 def copied(run: Run) -> Weights:
@@ -124,13 +136,13 @@ def read_out(run: Run) -> Weights:
     return copied(run)
 
 
-def plain_weights(network: nn.Module, level: float, top: float, *, fit: bool) -> Weights:
-    """Weights of a float network on the levels of a pair; `fit`: scaled to the range before."""
+def plain_weights(network: nn.Module, top: float, *, level: float = 0.0, fit: bool = False) -> Weights:
+    """Weights of a float network, on the levels of a pair if `level` is given; `fit`: scaled to the range before."""
     found = []
     for layer in weighted(network):
         weight = layer.weight.detach().flatten(1).T.clone()
         factor = top / float(weight.abs().max()) if fit else 1.0
-        placed = torch.round(weight * factor / level).mul(level).clamp(-top, top)
+        placed = rounded(weight * factor, level, top) if level else weight.mul(factor).clamp(-top, top)
         found.append((placed, float(layer.scale.detach()) / factor))
     return found
 
@@ -206,11 +218,13 @@ def main() -> int:
     run = Run(learning, plan, tile_factory("model"), folder, data_dir=args.data_dir and Path(args.data_dir))
     run.learn(show)
     top = 1.0 - design.rram.low
+    on_levels, off = partial(rounded, level=level, top=top), partial(disturbed, sigma=args.error * level, top=top)
     makers: dict[str, Callable[[], Weights]] = {
         "copy": lambda: copied(run),
         "write-trained": lambda: read_out(run),
-        "quantised": lambda: plain_weights(quantised(run, level, top).network, level, top, fit=False),
-        "fp32": lambda: plain_weights(run.golden.network, level, top, fit=True),
+        "quantised": lambda: plain_weights(trained(run, "quantised", on_levels), top, level=level),
+        "noise-trained": lambda: plain_weights(trained(run, "noise-trained", off), top),
+        "fp32": lambda: plain_weights(run.golden.network, top, level=level, fit=True),
     }
     moved = {name: makers[name]() for name in makers if name in args.kinds}
     golden = run.golden.accuracy(run.data.test_x, run.data.test_y)
