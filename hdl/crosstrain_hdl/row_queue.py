@@ -13,7 +13,7 @@ from crosstrain_hdl.row_buffer import following_index
 
 
 class RowQueue(wiring.Component):
-    """Room for `rows` rows of words of `width` bits.
+    """Room for `rows` rows, two or more, of words of `width` bits.
 
     Members
     -------
