@@ -16,7 +16,7 @@ from crosstrain_cosim import scenario
 from crosstrain_cosim.lanes import compiled_record
 from crosstrain_cosim.model_driver import model_record
 from crosstrain_cosim.selection import GAPS, Part
-from crosstrain_cosim.simulators import SIMULATORS, Result, run_bench
+from crosstrain_cosim.simulators import SIMULATORS, Result
 from crosstrain_cosim.stations import controller_unit, station_unit, stations
 from crosstrain_model.design import Design
 
@@ -66,9 +66,9 @@ def run_regression(
 def _cocotb_result(design: Design, part: Part, seed: int, waves: Path | None, rtl: dict[str, str] | None) -> Result:
     controller = part.station == "controller"
     unit = controller_unit(design, rtl) if controller else station_unit(design, part.station)
-    result = run_bench(
-        part.simulator, texts=unit.texts, top=unit.top, bench=unit.bench, seed=seed, settings=unit.settings(design),
-        only=part.only, waves=waves / part.simulator if waves else None, timeout_s=limit_s(design),
+    result = unit.run(
+        design, part.simulator, seed=seed, only=part.only, waves=waves / part.simulator if waves else None,
+        timeout_s=limit_s(design),
     )  # fmt: skip
     return complete(dataclasses.replace(result, bench=unit.station), part)
 

@@ -7,6 +7,7 @@ import functools
 import importlib
 from typing import Any
 
+from crosstrain_cosim.simulators import Result, run_bench
 from crosstrain_hdl.emit import emit, flat_ports, reset_port
 from crosstrain_hdl.generate import rtl_files
 from crosstrain_hdl.port_checker import PortChecker
@@ -92,6 +93,13 @@ class Unit:
     def settings(self, design: Design, **more: Any) -> dict[str, Any]:
         """Settings for `run_bench`."""
         return {"design": resolve_toml(design), "inputs": self.inputs, "outputs": self.outputs, **more}
+
+    def run(
+        self, design: Design, simulator: str = "icarus", *, texts: dict[str, str] | None = None, **options: Any
+    ) -> Result:
+        """What its bench finds; `texts` in place of its Verilog, `options` as `run_bench` has them."""
+        given = {"texts": texts or self.texts, "top": self.top, "bench": self.bench, "settings": self.settings(design)}
+        return run_bench(simulator, **given, **options)
 
 
 def bench_modules(design: Design, station: str) -> tuple[str, ...]:

@@ -51,3 +51,29 @@ def invert():
         return {**texts, name: text}
 
     return broken
+
+
+@pytest.fixture
+def replaced():
+    """A function that gives {file: Verilog} with something else in place of whatever matches in one module."""
+
+    def broken(texts, module, pattern, instead):
+        name = f"{module}.v"
+        text, count = re.subn(pattern, instead, texts[name])
+        assert count, f"{name} has no {pattern}"
+        return {**texts, name: text}
+
+    return broken
+
+
+@pytest.fixture
+def same_on_both():
+    """A check that `run(..., simulator=...)` does the same on Icarus and on Verilator."""
+
+    def check(run, *given, **options):
+        results = [run(*given, **options, simulator=simulator) for simulator in ("icarus", "verilator")]
+        assert all(result.ok for result in results), results
+        counts = [(result.tests, result.events, result.cycles) for result in results]
+        assert counts[0] == counts[1]
+
+    return check

@@ -2,7 +2,6 @@
 
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Design, Formats, Update
 
@@ -24,11 +23,8 @@ DESIGNS = {
 """With the cycles of a tile operation."""
 
 
-def run(tile, *, simulator="icarus", texts=None):
-    unit = station_unit(tile, "bit_serial")
-    return run_bench(
-        simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=3, settings=unit.settings(tile)
-    )
+def run(tile, **options):
+    return station_unit(tile, "bit_serial").run(tile, seed=3, **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -39,11 +35,8 @@ def test_on_icarus(name):
     assert result.payload["operation"] == cycles
 
 
-def test_both_simulators_do_the_same():
-    results = [run(DESIGNS["odd"][0], simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, DESIGNS["odd"][0])
 
 
 @pytest.mark.parametrize("net", ["b_bits", "plane_3", "dac_ready", "busy", "b_valid"])

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from crosstrain.cli import main
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import controller_unit, stations
 from crosstrain_hdl.generate import rtl_files
 from crosstrain_model import registers
@@ -67,11 +66,8 @@ def test_verilog_of_another_choice_turns_red(source, section, choice, monkeypatc
     other = dataclasses.replace(design, **{section: dataclasses.replace(getattr(design, section), **choice)})
     unit, digest = controller_unit(design), hardware_hash(design)
     monkeypatch.setattr(registers, "hardware_hash", lambda _: digest)  # or the driver would not talk to it
-    texts = rtl_files(other)
-    result = run_bench(
-        "icarus", texts={**unit.texts, **texts}, top=unit.top, bench=unit.bench, seed=1,
-        settings=unit.settings(design), only="at_random_back_to_back",
-    )  # fmt: skip
+    texts = {**unit.texts, **rtl_files(other)}
+    result = unit.run(design, seed=1, texts=texts, only="at_random_back_to_back")
     assert result.mismatches > 0
     assert result.messages[0].startswith("pulses at vector ")
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Bus, Design, Formats, Update
 
@@ -22,12 +21,8 @@ DESIGNS = {
 }
 
 
-def run(design, *, simulator="icarus", texts=None, seed=3):
-    unit = station_unit(design, "dispatcher")
-    return run_bench(
-        simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=seed,
-        settings=unit.settings(design),
-    )  # fmt: skip
+def run(design, **options):
+    return station_unit(design, "dispatcher").run(design, seed=3, **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -36,11 +31,8 @@ def test_dispatcher(name):
     assert result.ok, result.messages
 
 
-def test_both_simulators_do_the_same():
-    results = [run(DESIGNS["agad"], simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, DESIGNS["agad"])
 
 
 @pytest.mark.parametrize("net", ["arr_cmd_tag", "arr_slot_last", "arr_prog_enable", "z_good"])

@@ -7,7 +7,6 @@ import pytest
 from crosstrain.cli import main
 from crosstrain_cosim.failures import failure, stopped
 from crosstrain_cosim.regression import limit_s
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import controller_unit, station_unit
 from crosstrain_model.design_file import load_design
 
@@ -94,11 +93,8 @@ def test_an_open_pin_is_named(tmp_path, capsys, waves):
 
 
 def test_a_bench_without_an_end_is_ended():
-    unit = station_unit(load_design("mp-8"), "accumulator")
-    result = run_bench(
-        "icarus", texts=unit.texts, top=unit.top, bench=unit.bench, settings=unit.settings(load_design("mp-8")),
-        timeout_s=0.02,
-    )  # fmt: skip
+    design = load_design("mp-8")
+    result = station_unit(design, "accumulator").run(design, timeout_s=0.02)
     assert not result.ok
     assert any("no end after 0.02 s" in message for message in result.messages)
 

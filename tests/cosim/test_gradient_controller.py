@@ -6,7 +6,6 @@ import pytest
 from crosstrain_cosim.gradient_lockstep import RtlGradientTile
 from crosstrain_cosim.lanes import compare_lanes
 from crosstrain_cosim.regression import GAPS, compiled_result
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import GRADIENT_BENCHES, controller_unit
 from crosstrain_hdl.generate import rtl_files
 from crosstrain_model.design_file import load_design
@@ -35,14 +34,9 @@ def design(name):
     return load_design(*{**DESIGNS, "tiny": TINY}[name])
 
 
-def run(name, *, only="", broken=None):
-    made = design(name)
-    unit = controller_unit(made)
-    texts = broken(unit.texts) if broken else unit.texts
-    return run_bench(
-        "icarus", texts=texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(made), only=only,
-        effort=EFFORT,
-    )  # fmt: skip
+def run(name, *, broken=None, **options):
+    unit = controller_unit(design(name))
+    return unit.run(design(name), seed=2, texts=broken and broken(unit.texts), effort=EFFORT, **options)
 
 
 SHARE = {

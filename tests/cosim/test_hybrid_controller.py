@@ -1,11 +1,8 @@
 """Controllers and stations of hybrid weights: green on the pins; red on broken Verilog."""
 
-import re
-
 import pytest
 
 from crosstrain_cosim.lanes import compare_lanes
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import HYBRID_BENCHES, controller_unit, station_unit, stations
 from crosstrain_model.design_file import load_design
 
@@ -34,14 +31,11 @@ def design(name):
     return load_design(*DESIGNS[name])
 
 
-def run(name, station="controller", *, only="", broken=None):
-    made = design(name)
-    unit = controller_unit(made) if station == "controller" else station_unit(made, station)
-    texts = broken(unit.texts) if broken else unit.texts
-    return run_bench(
-        "icarus", texts=texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(made), only=only,
-        effort=EFFORT if station == "controller" else 1.0,
-    )  # fmt: skip
+def run(name, station="controller", *, broken=None, **options):
+    made, controller = design(name), station == "controller"
+    unit = controller_unit(made) if controller else station_unit(made, station)
+    texts = broken and broken(unit.texts)
+    return unit.run(made, seed=2, texts=texts, effort=EFFORT if controller else 1.0, **options)
 
 
 SHARE = {
@@ -103,14 +97,13 @@ def test_broken_stations_turn_red(invert, name, station, net):
     assert result.failed > 0
 
 
-def test_weights_clipped_together_count_one_by_one():
+def test_weights_clipped_together_count_one_by_one(replaced):
     """A count of one for all lanes of a group turns red."""
-    def one(texts):
-        text, found = re.subn(r"(assign clip_count = )[^;]+;", r"\g<1>3'h1;", texts["hic_8_hybrid_memory.v"])
-        assert found == 1
-        return {**texts, "hic_8_hybrid_memory.v": text}
-
-    assert run("sram", only="whole_rows_at_once", broken=one).mismatches > 0
+    rule = r"(assign clip_count = )[^;]+;", r"\g<1>3'h1;"
+    result = run(
+        "sram", only="whole_rows_at_once", broken=lambda texts: replaced(texts, "hic_8_hybrid_memory", *rule)
+    )  # fmt: skip
+    assert result.mismatches > 0
 
 
 def test_the_lanes_on_the_pins_agree():

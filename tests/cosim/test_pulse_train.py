@@ -1,10 +1,7 @@
 """The bench of pulse trains is green on designs of every kind, and red on broken Verilog."""
 
-import re
-
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Bus, Design, Formats, Random, Train
 
@@ -26,12 +23,9 @@ DESIGNS = {
 }
 
 
-def run(name, *, simulator="icarus", broken=None, only=""):
+def run(name, *, broken=None, **options):
     unit = station_unit(DESIGNS[name], "pulse_train")
-    texts = broken(unit.texts, unit.top) if broken else unit.texts
-    return run_bench(
-        simulator, texts=texts, top=unit.top, bench=unit.bench, seed=3, settings=unit.settings(DESIGNS[name]), only=only
-    )
+    return unit.run(DESIGNS[name], seed=3, texts=broken and broken(unit.texts, unit.top), **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -41,11 +35,8 @@ def test_on_icarus(name):
     assert result.tests == 5
 
 
-def test_both_simulators_do_the_same():
-    results = [run("13x7", simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, "13x7")
 
 
 NETS = ["raises", "rows_chopped", "drawn_final", "give_up", "silent", "n_slots"]
@@ -70,13 +61,7 @@ SUBTLE = {
 
 
 @pytest.mark.parametrize("what", SUBTLE)
-def test_subtly_broken_verilog_turns_red(what):
-    def broken(texts, top):
-        pattern, instead = SUBTLE[what]
-        text, count = re.subn(pattern, instead, texts[f"{top}.v"], count=1)
-        assert count == 1
-        return {**texts, f"{top}.v": text}
-
-    result = run("8x8", broken=broken, only="at_random|ended_early")
+def test_subtly_broken_verilog_turns_red(what, replaced):
+    result = run("8x8", broken=lambda texts, top: replaced(texts, top, *SUBTLE[what]), only="at_random|ended_early")
     assert result.mismatches > 0, result
     assert result.messages

@@ -2,11 +2,8 @@
 
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
-from crosstrain_hdl.emit import emit, flat_ports
-from crosstrain_hdl.random_streams import RandomStream
+from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Design, Random
-from crosstrain_model.design_text import resolve_toml
 
 
 def design(profile="fpga", **random):
@@ -22,15 +19,8 @@ DESIGNS = {
 }
 
 
-def run(design, name, *, simulator="icarus", broken=None):
-    part, top = RandomStream(design, name), f"a_{name}"
-    texts = emit(RandomStream(design, name), name=top, profile=design.profile)
-    inputs = [port for port, (_, is_input) in flat_ports(part).items() if is_input]
-    return run_bench(
-        simulator, texts=broken(texts, top) if broken else texts, top=top,
-        bench="crosstrain_cosim.bench_random_streams", seed=3,
-        settings={"design": resolve_toml(design), "inputs": inputs},
-    )  # fmt: skip
+def run(design, name, **options):
+    return station_unit(design, f"random_streams_{name}").run(design, seed=3, **options)
 
 
 @pytest.mark.parametrize(
@@ -51,16 +41,14 @@ def test_on_icarus(key, name):
     assert result.tests == 3
 
 
-def test_both_simulators_do_the_same():
-    results = [run(DESIGNS["xoshiro"], "rows", simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, DESIGNS["xoshiro"], "rows")
 
 
 @pytest.mark.parametrize("net", ["word", "held", "saved", "zero"])
 def test_broken_verilog_turns_red(net, invert):
-    result = run(DESIGNS["smallest"], "rows", broken=lambda texts, top: invert(texts, top, net))
+    unit = station_unit(DESIGNS["smallest"], "random_streams_rows")
+    result = run(DESIGNS["smallest"], "rows", texts=invert(unit.texts, unit.top, net))
     assert not result.ok
     assert result.failed > 0
     assert result.messages

@@ -2,7 +2,6 @@
 
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Design, Formats
 from crosstrain_model.design_gradient import Random, Train
@@ -24,12 +23,8 @@ DESIGNS = {
 }
 
 
-def run(tile, *, simulator="icarus", texts=None, only=""):
-    unit = station_unit(tile, "scale")
-    return run_bench(
-        simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=3, settings=unit.settings(tile),
-        only=only,
-    )  # fmt: skip
+def run(tile, **options):
+    return station_unit(tile, "scale").run(tile, seed=3, **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -39,11 +34,8 @@ def test_on_icarus(name):
     assert result.payload["interval"] <= 17
 
 
-def test_both_simulators_do_the_same():
-    results = [run(DESIGNS["as presets"], simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, DESIGNS["as presets"])
 
 
 @pytest.mark.parametrize("net", ["g_slots", "g_mx", "g_md", "mean_x", "mean_d_exponent", "fewer"])

@@ -1,10 +1,7 @@
 """The regression of the sequencer where devices are read one by one; `test_stations` has the other designs."""
 
-import re
-
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Design, Formats, Update
 
@@ -25,12 +22,8 @@ DESIGNS = {
 }
 
 
-def run(tile, *, texts=None, only=""):
-    unit = station_unit(tile, "sequencer")
-    return run_bench(
-        "icarus", texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=3, settings=unit.settings(tile),
-        only=only,
-    )  # fmt: skip
+def run(tile, **options):
+    return station_unit(tile, "sequencer").run(tile, seed=3, **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -56,12 +49,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_rule_turns_its_test_red(name):
-    only, pattern, replacement = BROKEN[name]
+def test_a_broken_rule_turns_its_test_red(name, replaced):
+    only, pattern, instead = BROKEN[name]
     unit = station_unit(DESIGNS["as presets"], "sequencer")
-    file = f"{unit.top}.v"
-    text, count = re.subn(pattern, replacement, unit.texts[file])
-    assert count == 1
-    result = run(DESIGNS["as presets"], texts={**unit.texts, file: text}, only=only)
+    result = run(DESIGNS["as presets"], texts=replaced(unit.texts, unit.top, pattern, instead), only=only)
     assert not result.ok
     assert result.failed > 0

@@ -4,17 +4,12 @@ import dataclasses
 
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import station_unit, stations
 from crosstrain_model.design import Design
 
 
-def run(design, station, *, simulator="icarus", texts=None, only="", seed=3):
-    unit = station_unit(design, station)
-    return run_bench(
-        simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=seed,
-        settings=unit.settings(design), only=only,
-    )  # fmt: skip
+def run(design, station, **options):
+    return station_unit(design, station).run(design, seed=3, **options)
 
 
 @pytest.mark.parametrize("station", stations(Design()))
@@ -24,11 +19,8 @@ def test_on_icarus(design, station):
 
 
 @pytest.mark.parametrize("station", ["accumulator", "pulse"])
-def test_both_simulators_do_the_same(mp8, station):
-    results = [run(mp8, station, simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(mp8, station, same_on_both):
+    same_on_both(run, mp8, station)
 
 
 BROKEN = [
@@ -78,10 +70,7 @@ def test_nothing_compared_is_not_ok(mp8):
 
 def test_waves_and_log_on_request(mp8, tmp_path):
     unit = station_unit(mp8, "threshold")
-    result = run_bench(
-        "icarus", texts=unit.texts, top=unit.top, bench=unit.bench, settings=unit.settings(mp8), only="corners",
-        waves=tmp_path,
-    )  # fmt: skip
+    result = run(mp8, "threshold", only="corners", waves=tmp_path)
     assert result.ok
     assert (tmp_path / f"{unit.top}.fst").stat().st_size > 0
     assert (tmp_path / f"{unit.top}.log").stat().st_size > 0

@@ -1,7 +1,6 @@
 """Whole controllers whose changes come from the host: green on the pins, in every lane, in lockstep; red on broken
 Verilog."""
 
-import re
 import signal
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from crosstrain_cosim.lanes import compare_lanes
 from crosstrain_cosim.regression import GAPS, compiled_result
 from crosstrain_cosim.rtl_tiles import rtl_tile
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import STREAM_BENCHES, controller_unit
 from crosstrain_cosim.stream_lockstep import RtlStreamTile
 from crosstrain_hdl.generate import rtl_files
@@ -42,14 +40,9 @@ def design(name):
     return load_design(*DESIGNS[name])
 
 
-def run(name, *, only="", broken=None):
-    made = design(name)
-    unit = controller_unit(made)
-    texts = broken(unit.texts) if broken else unit.texts
-    return run_bench(
-        "icarus", texts=texts, top=unit.top, bench=unit.bench, seed=2, settings=unit.settings(made), only=only,
-        effort=EFFORT,
-    )  # fmt: skip
+def run(name, *, broken=None, **options):
+    unit = controller_unit(design(name))
+    return unit.run(design(name), seed=2, texts=broken and broken(unit.texts), effort=EFFORT, **options)
 
 
 SHARE = {
@@ -184,13 +177,12 @@ def test_wrong_verilog_is_counted_and_named(capsys, invert):
     assert "first divergence: tile 0, pass 0, " in capsys.readouterr().err
 
 
-def test_a_wrong_amplitude_is_counted_and_named(capsys):
+def test_a_wrong_amplitude_is_counted_and_named(capsys, replaced):
     """Of a column without a pulse, so that no device answers differently."""
     made = design("one")
-    texts = rtl_files(made)
-    text, count = re.subn(r"(slot_columns\[2\] \? \S+ : )16'h0000;", r"\g<1>16'h0001;", texts["wu_8_write_verify.v"])
-    assert count == 1
-    tile = loaded(RtlStreamTile(made, seed=1, tile=0, rtl={**texts, "wu_8_write_verify.v": text}))
+    rule = r"(slot_columns\[2\] \? \S+ : )16'h0000;", r"\g<1>16'h0001;"
+    wrong = replaced(rtl_files(made), "wu_8_write_verify", *rule)
+    tile = loaded(RtlStreamTile(made, seed=1, tile=0, rtl=wrong))
     answers = learn(tile, list(steps(made, 6)))
     assert sum(step.mismatches for step in answers[1::3]) > 0
     assert "amplitude[2]: model 0, Verilog 1\n" in capsys.readouterr().err

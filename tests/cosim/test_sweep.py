@@ -2,12 +2,8 @@
 
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
-from crosstrain_hdl.chopper import Chopper
-from crosstrain_hdl.emit import emit, flat_ports
-from crosstrain_hdl.sweep import Sweep
+from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Design, Random, Transfer
-from crosstrain_model.design_text import resolve_toml
 
 
 def design(scheme, *, rows=5, columns=7, lanes=3, profile="fpga", generator="lfsr", **transfer):
@@ -29,52 +25,43 @@ DESIGNS = {
 }
 
 
-def run(cls, design, *, simulator="icarus", broken=None):
-    station = cls.__name__.lower()
-    part, top = cls(design), f"a_{station}"
-    texts = emit(cls(design), name=top, profile=design.profile)
-    inputs = [name for name, (_, is_input) in flat_ports(part).items() if is_input]
-    return run_bench(
-        simulator, texts=broken(texts, top) if broken else texts, top=top,
-        bench=f"crosstrain_cosim.bench_{station}", seed=3, settings={"design": resolve_toml(design), "inputs": inputs},
-    )  # fmt: skip
+def run(station, design, **options):
+    return station_unit(design, station).run(design, seed=3, **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_sweep(name):
-    result = run(Sweep, DESIGNS[name])
+    result = run("sweep", DESIGNS[name])
     assert result.ok, result.messages
 
 
 @pytest.mark.parametrize("name", [name for name in DESIGNS if name not in ("ttv2", "sgd")])
 def test_chopper(name):
-    result = run(Chopper, DESIGNS[name])
+    result = run("chopper", DESIGNS[name])
     assert result.ok, result.messages
 
 
-def test_both_simulators_do_the_same():
-    results = [run(Sweep, DESIGNS["columns at random"], simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, "sweep", DESIGNS["columns at random"])
 
 
 @pytest.mark.parametrize(
-    ("cls", "net"),
+    ("station", "net"),
     [
-        (Sweep, "fire"),
-        (Sweep, "k_sign"),
-        (Sweep, "k_warm"),
-        (Sweep, "since"),
-        (Sweep, "sweeps"),
-        (Sweep, "reads_in_period"),
-        (Chopper, "sign"),
-        (Chopper, "columns"),
-        (Chopper, "chop_word"),
+        ("sweep", "fire"),
+        ("sweep", "k_sign"),
+        ("sweep", "k_warm"),
+        ("sweep", "since"),
+        ("sweep", "sweeps"),
+        ("sweep", "reads_in_period"),
+        ("chopper", "sign"),
+        ("chopper", "columns"),
+        ("chopper", "chop_word"),
     ],
 )
-def test_broken_verilog_turns_red(cls, net, invert):
-    result = run(cls, DESIGNS["columns too"], broken=lambda texts, top: invert(texts, top, net))
+def test_broken_verilog_turns_red(station, net, invert):
+    unit = station_unit(DESIGNS["columns too"], station)
+    result = run(station, DESIGNS["columns too"], texts=invert(unit.texts, unit.top, net))
     assert not result.ok
     assert result.failed > 0
     assert result.messages

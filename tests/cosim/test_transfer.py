@@ -1,15 +1,9 @@
 """The benches of reference and transfer are green on designs that differ in everything, and red on broken Verilog."""
 
-import re
-
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
-from crosstrain_hdl.emit import emit, flat_ports
-from crosstrain_hdl.reference import Reference
-from crosstrain_hdl.transfer import Transfer as TransferStation
+from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Design, Formats, Transfer, Update
-from crosstrain_model.design_text import resolve_toml
 
 
 def design(scheme, *, rows=5, columns=7, lanes=3, profile="fpga", ledger=False, formats=None, update=None, **transfer):
@@ -36,47 +30,25 @@ DESIGNS = {
 }  # fmt: skip
 
 
-def run(cls, design, *, simulator="icarus", broken=None, only="", seed=3):
-    station = cls.__name__.lower()
-    part, top = cls(design), f"a_{station}"
-    texts = emit(cls(design), name=top, profile=design.profile)
-    inputs = [name for name, (_, is_input) in flat_ports(part).items() if is_input]
-    return run_bench(
-        simulator, texts=broken(texts, top) if broken else texts, top=top,
-        bench=f"crosstrain_cosim.bench_{station}", seed=seed, only=only,
-        settings={"design": resolve_toml(design), "inputs": inputs},
-    )  # fmt: skip
+def run(station, design, *, broken=None, **options):
+    unit = station_unit(design, station)
+    return unit.run(design, seed=3, texts=broken and broken(unit.texts, unit.top), **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_transfer(name):
-    result = run(TransferStation, DESIGNS[name])
+    result = run("transfer", DESIGNS[name])
     assert result.ok, result.messages
 
 
 @pytest.mark.parametrize("name", ["agad", "agad, last", "ttv2", "columns too", "one lane", "1x1", "wide"])
 def test_reference(name):
-    result = run(Reference, DESIGNS[name])
+    result = run("reference", DESIGNS[name])
     assert result.ok, result.messages
 
 
-def test_both_simulators_do_the_same():
-    given = {"cls": TransferStation, "design": DESIGNS["13x7"], "only": "at_random"}
-    results = [run(**given, simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
-
-
-def replaced(pattern, by):
-    """Verilog in which whatever matches is something else."""
-
-    def broken(texts, top):
-        text, count = re.subn(pattern, by, texts[f"{top}.v"], flags=re.DOTALL)
-        assert count, f"{top}.v has no {pattern}"
-        return {**texts, f"{top}.v": text}
-
-    return broken
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, "transfer", DESIGNS["13x7"], only="at_random")
 
 
 def red(result):
@@ -99,22 +71,22 @@ def red(result):
     ],
 )
 def test_broken_transfer_turns_red(name, net, invert):
-    red(run(TransferStation, DESIGNS[name], only="corners|host", broken=lambda texts, top: invert(texts, top, net)))
+    red(run("transfer", DESIGNS[name], only="corners|host", broken=lambda texts, top: invert(texts, top, net)))
 
 
 @pytest.mark.parametrize("net", ["negative_1", "newest_0", "second"])
 def test_broken_reference_turns_red(net, invert):
-    red(run(Reference, DESIGNS["agad"], only="corners", broken=lambda texts, top: invert(texts, top, net)))
+    red(run("reference", DESIGNS["agad"], only="corners", broken=lambda texts, top: invert(texts, top, net)))
 
 
-def test_a_flip_that_takes_the_old_mean_turns_red():
+def test_a_flip_that_takes_the_old_mean_turns_red(replaced):
     """P_ref must take the P that the flip's own read has made."""
     old = "{reference_before_2, reference_before_1, reference_before_0}"
-    broken = replaced(r"(u_p_ref\w* \([^;]*\.W0_data\()[^)]*\)", rf"\g<1>{old})")
-    red(run(TransferStation, DESIGNS["agad"], only="corners", broken=broken))
+    rule = r"(u_p_ref\w* \([^;]*\.W0_data\()[^)]*\)", rf"\g<1>{old})"
+    red(run("transfer", DESIGNS["agad"], only="corners", broken=lambda texts, top: replaced(texts, top, *rule)))
 
 
 @pytest.mark.parametrize("name", ["1x1", "one lane"])
-def test_a_row_that_does_not_wait_for_itself_turns_red(name):
-    pattern = r"(assign control_begins_n\d+ = )control_visit_later\[\d\](?: & \w+)?;"
-    red(run(TransferStation, DESIGNS[name], only="met_again", broken=replaced(pattern, r"\g<1>1'h0;")))
+def test_a_row_that_does_not_wait_for_itself_turns_red(name, replaced):
+    rule = r"(assign control_begins_n\d+ = )control_visit_later\[\d\](?: & \w+)?;", r"\g<1>1'h0;"
+    red(run("transfer", DESIGNS[name], only="met_again", broken=lambda texts, top: replaced(texts, top, *rule)))

@@ -1,10 +1,7 @@
 """The regression of the update stream: green on designs that differ in lanes and formats, red on broken Verilog."""
 
-import re
-
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Design, Formats, Update, Verify
 
@@ -25,12 +22,8 @@ DESIGNS = {
 }
 
 
-def run(tile, *, simulator="icarus", texts=None, only=""):
-    unit = station_unit(tile, "update_stream")
-    return run_bench(
-        simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=3, settings=unit.settings(tile),
-        only=only,
-    )  # fmt: skip
+def run(tile, **options):
+    return station_unit(tile, "update_stream").run(tile, seed=3, **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -40,11 +33,8 @@ def test_on_icarus(name):
     assert result.payload["visits_per_cycle"] == 1.0
 
 
-def test_both_simulators_do_the_same():
-    results = [run(DESIGNS["odd"], simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, DESIGNS["odd"])
 
 
 @pytest.mark.parametrize("net", ["v_row", "v_terms", "v_null", "v_last", "frame_error", "place_row", "told"])
@@ -65,11 +55,8 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_rule_turns_red(name):
+def test_a_broken_rule_turns_red(name, replaced):
     unit = station_unit(DESIGNS["as presets"], "update_stream")
-    file = f"{unit.top}.v"
-    text, count = re.subn(*BROKEN[name], unit.texts[file])
-    assert count == 1
-    result = run(DESIGNS["as presets"], texts={**unit.texts, file: text})
+    result = run(DESIGNS["as presets"], texts=replaced(unit.texts, unit.top, *BROKEN[name]))
     assert not result.ok
     assert result.mismatches

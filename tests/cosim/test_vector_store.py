@@ -2,13 +2,8 @@
 
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
-from crosstrain_hdl.emit import emit, flat_ports
-from crosstrain_hdl.vector_store import VectorStore
+from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Bus, Design, Formats
-from crosstrain_model.design_text import resolve_toml
-
-TOP = "store"
 
 
 def design(rows=8, columns=8, lanes=4, codes=0, vectors=2, x=8, d=8, profile="fpga"):
@@ -26,13 +21,8 @@ DESIGNS = {
 }
 
 
-def run(tile, *, simulator="icarus", texts=None):
-    part = VectorStore(tile)
-    inputs = [name for name, (_, is_input) in flat_ports(part).items() if is_input]
-    return run_bench(
-        simulator, texts=texts or emit(part, name=TOP, profile=tile.profile), top=TOP,
-        bench="crosstrain_cosim.bench_vector_store", seed=3, settings={"design": resolve_toml(tile), "inputs": inputs},
-    )  # fmt: skip
+def run(tile, **options):
+    return station_unit(tile, "vector_store").run(tile, seed=3, **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -41,17 +31,14 @@ def test_on_icarus(name):
     assert result.ok, result.messages
 
 
-def test_both_simulators_do_the_same():
-    results = [run(DESIGNS["odd"], simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, DESIGNS["odd"])
 
 
 @pytest.mark.parametrize("net", ["f_is_d", "f_last", "found_s_x", "load_slot", "fill_place"])
 def test_broken_verilog_turns_red(net, invert):
-    texts = emit(VectorStore(DESIGNS["as presets"]), name=TOP, profile="fpga")
-    result = run(DESIGNS["as presets"], texts=invert(texts, TOP, net))
+    unit = station_unit(DESIGNS["as presets"], "vector_store")
+    result = run(DESIGNS["as presets"], texts=invert(unit.texts, unit.top, net))
     assert not result.ok
     assert result.failed > 0
     assert result.messages

@@ -1,10 +1,7 @@
 """The regression of the weight copy: green on designs that differ in all that shapes it, red on broken Verilog."""
 
-import re
-
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Design, Formats, Update
 from crosstrain_model.design_verify import Verify
@@ -29,12 +26,8 @@ DESIGNS = {
 }
 
 
-def run(tile, *, simulator="icarus", texts=None, only=""):
-    unit = station_unit(tile, "weight_copy")
-    return run_bench(
-        simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=3,
-        settings=unit.settings(tile), only=only,
-    )  # fmt: skip
+def run(tile, **options):
+    return station_unit(tile, "weight_copy").run(tile, seed=3, **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -43,11 +36,8 @@ def test_on_icarus(name):
     assert result.ok, result.messages
 
 
-def test_both_simulators_do_the_same():
-    results = [run(DESIGNS["odd"], simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, DESIGNS["odd"])
 
 
 BROKEN = {
@@ -58,13 +48,10 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_rule_turns_red(name):
+def test_a_broken_rule_turns_red(name, replaced):
     unit = station_unit(DESIGNS["as presets"], "weight_copy")
-    pattern, replacement = BROKEN[name]
-    file = f"{unit.top}.v"
-    text, count = re.subn(pattern, replacement, unit.texts[file])
-    assert count == 1
-    result = run(DESIGNS["as presets"], texts={**unit.texts, file: text}, only="corners|at_random_back_to_back")
+    texts = replaced(unit.texts, unit.top, *BROKEN[name])
+    result = run(DESIGNS["as presets"], texts=texts, only="corners|at_random_back_to_back")
     assert not result.ok
     assert result.mismatches
     assert "hardware" in result.messages[0]

@@ -1,10 +1,7 @@
 """The regression of write-verify: green on designs that differ in all that shapes it, red on broken Verilog."""
 
-import re
-
 import pytest
 
-from crosstrain_cosim.simulators import run_bench
 from crosstrain_cosim.stations import station_unit
 from crosstrain_model.design import Array, Design, Formats, Pulse, Update
 from crosstrain_model.design_verify import Verify
@@ -33,12 +30,8 @@ DESIGNS = {
 }
 
 
-def run(tile, *, simulator="icarus", texts=None, only=""):
-    unit = station_unit(tile, "write_verify")
-    return run_bench(
-        simulator, texts=texts or unit.texts, top=unit.top, bench=unit.bench, seed=3,
-        settings=unit.settings(tile), only=only,
-    )  # fmt: skip
+def run(tile, **options):
+    return station_unit(tile, "write_verify").run(tile, seed=3, **options)
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -47,11 +40,8 @@ def test_on_icarus(name):
     assert result.ok, result.messages
 
 
-def test_both_simulators_do_the_same():
-    results = [run(DESIGNS["odd"], simulator=simulator) for simulator in ("icarus", "verilator")]
-    assert all(result.ok for result in results), results
-    counts = [(result.tests, result.events, result.cycles) for result in results]
-    assert counts[0] == counts[1]
+def test_both_simulators_do_the_same(same_on_both):
+    same_on_both(run, DESIGNS["odd"])
 
 
 BROKEN = {
@@ -106,31 +96,34 @@ BROKEN_ELSEWHERE = {
 """Design, the test that tells, and what is wrong."""
 
 
-def check_red(tile, pattern, replacement, only="corners|at_random_back_to_back"):
-    unit = station_unit(tile, "write_verify")
-    file = f"{unit.top}.v"
-    text, count = re.subn(pattern, replacement, unit.texts[file])
-    assert count >= 1
-    result = run(tile, texts={**unit.texts, file: text}, only=only)
-    assert not result.ok
-    assert result.mismatches
-    assert "hardware" in result.messages[0]
-    return result.messages
+@pytest.fixture
+def check_red(replaced):
+    """A check that its bench finds what is wrong with write-verify; gives what it says."""
+
+    def check(tile, pattern, instead, only="corners|at_random_back_to_back"):
+        unit = station_unit(tile, "write_verify")
+        result = run(tile, texts=replaced(unit.texts, unit.top, pattern, instead), only=only)
+        assert not result.ok
+        assert result.mismatches
+        assert "hardware" in result.messages[0]
+        return result.messages
+
+    return check
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_rule_turns_red(name):
+def test_a_broken_rule_turns_red(name, check_red):
     check_red(DESIGNS["as presets"], *BROKEN[name])
 
 
 @pytest.mark.parametrize("name", BROKEN_ELSEWHERE)
-def test_a_broken_rule_turns_its_test_red(name):
-    tile, only, pattern, replacement = BROKEN_ELSEWHERE[name]
-    check_red(DESIGNS[tile], pattern, replacement, only)
+def test_a_broken_rule_turns_its_test_red(name, check_red):
+    tile, only, pattern, instead = BROKEN_ELSEWHERE[name]
+    check_red(DESIGNS[tile], pattern, instead, only)
 
 
 @pytest.mark.parametrize("name", BROKEN_BY_COLUMN)
-def test_a_broken_amplitude_turns_red(name):
+def test_a_broken_amplitude_turns_red(name, check_red):
     messages = check_red(DESIGNS["by column"], *BROKEN_BY_COLUMN[name])
     assert any(message.startswith("p_amplitude") for message in messages)
 
