@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from crosstrain_model.design import Array, Bus, Design, Formats, Pulse, Update
@@ -75,5 +76,44 @@ def same_on_both():
         assert all(result.ok for result in results), results
         counts = [(result.tests, result.events, result.cycles) for result in results]
         assert counts[0] == counts[1]
+
+    return check
+
+
+def _equal(left, right):
+    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in zip(left, right, strict=True))
+
+
+@pytest.fixture
+def same_steps():
+    """A check that a tile behind Verilog and one of the model learn alike and end alike; gives their answers."""
+
+    def check(learn, tiles, batches):
+        rtl, model = tiles
+        answers = learn(rtl, batches)
+        assert _equal(answers, learn(model, batches))
+        mine, theirs = rtl.state(), model.state()
+        assert mine.keys() == theirs.keys()
+        assert [name for name in mine if not np.array_equal(mine[name], theirs[name])] == []
+        assert rtl.updates == model.updates > 0
+        assert rtl.found == 0
+        return answers
+
+    return check
+
+
+@pytest.fixture
+def same_future():
+    """A check that a new tile, given the state that a tile has after half of the batches, goes on like it."""
+
+    def check(learn, whole, again, batches):
+        half = len(batches) // 2
+        learn(whole, batches[:half])
+        middle = whole.state()
+        later = learn(whole, batches[half:])
+        again.restore(middle)
+        assert _equal(later, learn(again, batches[half:]))
+        assert whole.found == again.found == 0
+        return later
 
     return check

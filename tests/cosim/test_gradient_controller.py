@@ -130,51 +130,30 @@ def learn(tile, batches):
     return answers
 
 
-def equal(left, right):
-    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in zip(left, right, strict=True))
-
-
 @pytest.mark.parametrize("name", DESIGNS)
-def test_verilog_and_model_take_the_same_steps(name):
+def test_verilog_and_model_take_the_same_steps(name, same_steps):
     made = design(name)
-    rtl, model = RtlGradientTile(made, seed=5, tile=2), GradientTile(made, seed=5, tile=2)
+    tiles = [kind(made, seed=5, tile=2) for kind in (RtlGradientTile, GradientTile)]
     weights = np.random.default_rng(1).integers(-2**12, 2**12, (made.array.rows, made.array.columns))
-    for tile in (rtl, model):
+    for tile in tiles:
         tile.array.load_weights(weights)  # into the Verilog's array alone
-    batches = list(steps(made, 30))
-    answers = learn(rtl, batches)
-    assert equal(answers, learn(model, batches))
+    answers = same_steps(learn, tiles, list(steps(made, 30)))
     assert sum(step.pulses for step in answers[2::3]) > 30
     assert sum(step.mismatches for step in answers[2::3]) == 0
-    mine, theirs = rtl.state(), model.state()
-    assert mine.keys() == theirs.keys()
-    assert [name for name in mine if not np.array_equal(mine[name], theirs[name])] == []
-    assert rtl.updates == model.updates > 0
-    assert rtl.found == 0
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_a_restored_tile_has_the_same_future(name):
-    made = design(name)
-    batches = list(steps(made, 16))
-    whole = RtlGradientTile(made, seed=5, tile=1)
-    learn(whole, batches[:7])
-    middle = whole.state()
-    later = learn(whole, batches[7:])
-    again = RtlGradientTile(made, seed=5, tile=1)
-    again.restore(middle)
-    assert equal(later, learn(again, batches[7:]))
-    assert whole.found == again.found == 0
+def test_a_restored_tile_has_the_same_future(name, same_future):
+    whole, again = (RtlGradientTile(design(name), seed=5, tile=1) for _ in range(2))
+    same_future(learn, whole, again, list(steps(design(name), 15)))
 
 
-def test_registers_reach_both_sides():
+def test_registers_reach_both_sides(same_steps):
     made = design("agad")
-    tiles = RtlGradientTile(made, seed=1, tile=0), GradientTile(made, seed=1, tile=0)
+    tiles = [kind(made, seed=1, tile=0) for kind in (RtlGradientTile, GradientTile)]
     for tile in tiles:
         tile.configure(threshold=500, transfer_every=3, train_rate=300, leak=3, chopper_period=3)
-    batches = list(steps(made, 12))
-    assert equal(*(learn(tile, batches) for tile in tiles))
-    assert tiles[0].found == 0
+    same_steps(learn, tiles, list(steps(made, 12)))
 
 
 def test_wrong_verilog_is_counted_and_named(capsys, invert):

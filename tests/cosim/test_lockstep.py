@@ -40,43 +40,23 @@ def learn(tile, batches):
     return answers
 
 
-def equal(left, right):
-    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in zip(left, right, strict=True))
-
-
-def test_verilog_and_model_take_the_same_steps(design):
-    rtl, model = RtlTile(design, seed=5, tile=2), ModelTile(design, seed=5, tile=2)
-    batches = list(steps(design, 40))
-    answers = learn(rtl, batches)
-    assert equal(answers, learn(model, batches))
+def test_verilog_and_model_take_the_same_steps(design, same_steps):
+    tiles = [kind(design, seed=5, tile=2) for kind in (RtlTile, ModelTile)]
+    answers = same_steps(learn, tiles, list(steps(design, 40)))
     assert sum(step.pulses for step in answers[2::3]) > 30
     assert sum(step.mismatches for step in answers[2::3]) == 0
-    mine, theirs = rtl.state(), model.state()
-    assert mine.keys() == theirs.keys()
-    assert [name for name in mine if not np.array_equal(mine[name], theirs[name])] == []
-    assert rtl.updates == model.updates > 0
-    assert rtl.found == 0
 
 
-def test_a_restored_tile_has_the_same_future(design):
-    batches = list(steps(design, 20))
-    whole = RtlTile(design, seed=5, tile=0)
-    learn(whole, batches[:10])
-    middle = whole.state()
-    later = learn(whole, batches[10:])
-    again = RtlTile(design, seed=5, tile=0)
-    again.restore(middle)
-    assert equal(later, learn(again, batches[10:]))
-    assert whole.found == again.found == 0
+def test_a_restored_tile_has_the_same_future(design, same_future):
+    whole, again = (RtlTile(design, seed=5, tile=0) for _ in range(2))
+    same_future(learn, whole, again, list(steps(design, 20)))
 
 
-def test_registers_of_the_rate_reach_both_sides(design):
-    theta = 64
-    rtl, model = RtlTile(design, seed=1, tile=0), ModelTile(design, seed=1, tile=0)
-    for tile in (rtl, model):
-        tile.configure(threshold=theta, shift=9)
-    batches = list(steps(design, 5))
-    assert equal(learn(rtl, batches), learn(model, batches))
+def test_registers_of_the_rate_reach_both_sides(design, same_steps):
+    tiles = [kind(design, seed=1, tile=0) for kind in (RtlTile, ModelTile)]
+    for tile in tiles:
+        tile.configure(threshold=64, shift=9)
+    same_steps(learn, tiles, list(steps(design, 5)))
 
 
 def test_wrong_verilog_is_counted_and_named(capsys, invert):

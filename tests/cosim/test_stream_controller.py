@@ -125,47 +125,26 @@ def loaded(tile, seed=1):
     return tile
 
 
-def equal(left, right):
-    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in zip(left, right, strict=True))
-
-
 @pytest.mark.parametrize("name", DESIGNS)
-def test_verilog_and_model_take_the_same_steps(name):
+def test_verilog_and_model_take_the_same_steps(name, same_steps):
     made = design(name)
-    rtl, model = (loaded(kind(made, seed=5, tile=2)) for kind in (RtlStreamTile, VerifiedTile))
-    batches = list(steps(made, 8))
-    answers = learn(rtl, batches)
-    assert equal(answers, learn(model, batches))
+    tiles = [loaded(kind(made, seed=5, tile=2)) for kind in (RtlStreamTile, VerifiedTile)]
+    answers = same_steps(learn, tiles, list(steps(made, 8)))
     assert sum(step.pulses for step in answers[1::3]) > 30
-    mine, theirs = rtl.state(), model.state()
-    assert mine.keys() == theirs.keys()
-    assert [name for name in mine if not np.array_equal(mine[name], theirs[name])] == []
-    assert rtl.updates == model.updates > 0
-    assert rtl.found == 0
 
 
 @pytest.mark.parametrize("name", ["wu", "odd"])
-def test_a_restored_tile_has_the_same_future(name):
-    made = design(name)
-    batches = list(steps(made, 8))
-    whole = loaded(RtlStreamTile(made, seed=5, tile=1))
-    learn(whole, batches[:4])
-    middle = whole.state()
-    later = learn(whole, batches[4:])
-    again = RtlStreamTile(made, seed=5, tile=1)
-    again.restore(middle)
-    assert equal(later, learn(again, batches[4:]))
-    assert whole.found == again.found == 0
+def test_a_restored_tile_has_the_same_future(name, same_future):
+    whole, again = (RtlStreamTile(design(name), seed=5, tile=1) for _ in range(2))
+    same_future(learn, loaded(whole), again, list(steps(design(name), 8)))
 
 
-def test_registers_reach_both_sides():
+def test_registers_reach_both_sides(same_steps):
     made = design("wu")
     tiles = [loaded(kind(made, seed=1, tile=0)) for kind in (RtlStreamTile, VerifiedTile)]
     for tile in tiles:
         tile.configure(threshold=3000, range=9000, window=200, set_margin=100, cycles=1, reads_log2=1, set_step=2000)
-    batches = list(steps(made, 5))
-    assert equal(*(learn(tile, batches) for tile in tiles))
-    assert tiles[0].found == 0
+    same_steps(learn, tiles, list(steps(made, 5)))
 
 
 def test_wrong_verilog_is_counted_and_named(capsys, invert):
