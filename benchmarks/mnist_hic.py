@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--network", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     made.add_argument("--batches", type=int, default=BATCHES, help="of an epoch")
     made.add_argument("--ideal", action="store_true", help="ideal devices")
+    made.add_argument("--weight-scale", type=float, help="real weight of a device pair at full scale")
     made.add_argument("--sweep", action="store_true", help="bits of L, remainder and rounding")
     made.add_argument("--plot", metavar="FILE", help="picture of the sweep")
     return made
@@ -98,7 +99,7 @@ def one_seed(
     plan = Plan(
         network=given["network"], data="mnist", through=args.through, epochs=args.epochs, batches=args.batches,
         batch=BATCH, optimizer=given["optimizer"], rate=args.rate or given["rate"], schedule=args.schedule, seed=seed,
-        calibrate=args.calibrate, averaged=args.averaged, weight_scale=given["weight_scale"],
+        calibrate=args.calibrate, averaged=args.averaged, weight_scale=args.weight_scale or given["weight_scale"],
     )  # fmt: skip
     factory = {"random": None, "nearest": nearest_tile}[rounding]
     mark = rounding if more is None else f"{rounding}-{more.__name__}"
