@@ -38,7 +38,7 @@ from crosstrain_model.training.run import Run
 BAR, IDEAL_BAR, SEEDS = 0.6, 0.3, 5
 NETWORKS: dict[str, dict[str, Any]] = {
     "mlp": {"design": "hic-256", "network": "mlp-mnist", "optimizer": "adamw", "rate": 0.002, "weight_scale": 0.25},
-    "lenet": {"design": "hic-64", "network": "lenet-wu", "optimizer": "adamw", "rate": 0.016, "weight_scale": 1.0},
+    "lenet": {"design": "hic-64", "network": "lenet-wu", "optimizer": "adamw", "rate": 0.016, "weight_scale": 2.0},
 }
 """What each network is trained with, unless options say otherwise."""
 EPOCHS, BATCHES, BATCH = 13, 400, 64
