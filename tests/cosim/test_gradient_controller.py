@@ -26,7 +26,7 @@ TINY = ("agad-8", ["array.rows=3", "array.columns=3", "array.lanes=2", "transfer
 """The smallest that has every register of transfers by period, for the edges."""
 
 
-EFFORT = 0.3
+EFFORT = 0.2
 """Share of the benches' work: `crosstrain cosim` does all of it."""
 
 

@@ -23,7 +23,7 @@ L in a memory, with changes so large that they are clipped, and counts of pulses
 the counts of pulses of L."""
 
 
-EFFORT = 0.3
+EFFORT = 0.2
 """Share of their work that the benches of controllers do here: `crosstrain cosim` does all of it."""
 
 

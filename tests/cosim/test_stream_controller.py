@@ -32,7 +32,7 @@ DESIGNS = {
 codes and amplitudes by column."""
 
 
-EFFORT = 0.3
+EFFORT = 0.2
 """Share of the benches' work: `crosstrain cosim` does all of it."""
 
 
