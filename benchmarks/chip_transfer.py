@@ -4,16 +4,16 @@
 
     write-trained    Wu's scheme on tiles: every write left its error in the forward pass
     quantised        FP32 with weights rounded to the levels of a pair in the forward pass, gradients straight through
-    noise-trained    FP32 whose forward pass sees the error of another chip in every batch: what a host could do at best
+    noise-trained    FP32 whose forward pass sees the error of another chip in every batch
     fp32             FP32 alone
 
 The networks of one seed have the same initial weights, batches, optimiser and rates.  A trial is a chip of its own: all
 weights are placed in its devices, each device with a normal error (default 0.5 level), ADC ranges are set by one
 batch, and the test set is read through the tiles.  FP32 weights are scaled layer by layer so that the largest is the
 largest a pair can hold, and rounded to its levels, as the quantised ones are; noise-trained ones are placed as they
-are.  Write-trained weights are read out of
-the array that learned, device by device (mean of 16 reads); beside them "copy" is what its digital copy calls them,
-without the errors that the network has learnt to live with.  Figures are relative to the FP32 network in float32.
+are.  Write-trained weights are read out of the array that learned, device by device (mean of 16 reads); beside them
+"copy" is what its digital copy calls them, without the errors that the network has learnt to live with.  Figures
+are relative to the FP32 network in float32.
 
 The bar: 0.996 for write-trained weights (Wu 2023; FP32-trained fell to about 0.2), mean of 100 trials.
 """

@@ -4,6 +4,7 @@
     python benchmarks/mnist_hic.py --ideal          devices of equal, exact steps that keep what they hold
     python benchmarks/mnist_hic.py --sweep --network lenet --seeds 1 [--plot FILE]
                                      b_L = 4 .. 12, remainder kept or cleared, rounded at random or to nearest
+    --weight-scale RANGE                            the largest weight of a pair (MLP 0.25, LeNet 2)
     --set FIELD=VALUE                               any field of the design
 
 b_M = 4 (a SET pulse is an eighth of the range of a device), b_L = 7, N_ref 100, G_sat 0.96 of the range, the rest as
@@ -76,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--network", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     made.add_argument("--batches", type=int, default=BATCHES, help="of an epoch")
     made.add_argument("--ideal", action="store_true", help="ideal devices")
-    made.add_argument("--weight-scale", type=float, help="real weight of a device pair at full scale")
+    made.add_argument("--weight-scale", type=float, help="the largest weight of a pair")
     made.add_argument("--sweep", action="store_true", help="bits of L, remainder and rounding")
     made.add_argument("--plot", metavar="FILE", help="picture of the sweep")
     return made
@@ -93,13 +94,14 @@ def one_seed(
 ) -> dict[str, Any]:  # fmt: skip
     """The figures of one run of a network; more : asked of it at its end, `found` if nothing is said."""
     given = NETWORKS[name]
+    largest = given["weight_scale"] if args.weight_scale is None else args.weight_scale
     ideal = IDEAL if args.ideal else ()
     overrides = [f"seed={seed}", *OWN, *ideal, *changes, *args.set]
     design = load_design(args.design or given["design"], overrides)
     plan = Plan(
         network=given["network"], data="mnist", through=args.through, epochs=args.epochs, batches=args.batches,
         batch=BATCH, optimizer=given["optimizer"], rate=args.rate or given["rate"], schedule=args.schedule, seed=seed,
-        calibrate=args.calibrate, averaged=args.averaged, weight_scale=args.weight_scale or given["weight_scale"],
+        calibrate=args.calibrate, averaged=args.averaged, weight_scale=largest,
     )  # fmt: skip
     factory = {"random": None, "nearest": nearest_tile}[rounding]
     mark = rounding if more is None else f"{rounding}-{more.__name__}"
